@@ -1,0 +1,39 @@
+// Every kernel, for the instruction set of the including file, and their table under the name CK_TABLE.
+#include "math.h"
+#include "elementwise.h"
+#include "cells.h"
+#include "reductions.h"
+#include "gemm.h"
+
+const ck_table CK_TABLE = {
+    .pack = pack_,
+    .gemm = gemm_,
+    .column_sums = column_sums_,
+    .exp = exp_,
+    .log = log_,
+    .tanh = tanh_,
+    .sigmoid = sigmoid_,
+    .relu = relu_,
+    .add = add_,
+    .multiply = multiply_,
+    .multiply_add = multiply_add_,
+    .scale = scale_,
+    .tanh_backward = tanh_backward_,
+    .sigmoid_backward = sigmoid_backward_,
+    .relu_backward = relu_backward_,
+    .lstm_forward = lstm_forward_,
+    .lstm_backward = lstm_backward_,
+    .gru_forward = gru_forward_,
+    .gru_backward = gru_backward_,
+    .rnn_forward = rnn_forward_,
+    .rnn_backward = rnn_backward_,
+    .embedding_backward = embedding_backward_,
+    .cross_entropy = cross_entropy_,
+    .softmax = softmax_,
+    .log_softmax = log_softmax_,
+    .dropout_mask = dropout_mask_,
+    .sum = sum_,
+    .sum_of_squares = sum_of_squares_,
+    .adam = adam_,
+    .fma_peak = fma_peak_,
+};

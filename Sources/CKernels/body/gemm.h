@@ -1,0 +1,263 @@
+// Packed matrix products. Needs from the including file:
+//
+//   CK_W            lanes of a vector; a tile is CK_ROWS x (2 * CK_W), and 2 * CK_W divides CK_PANEL
+//   CK_ROWS         rows of the tallest tile: 2 * CK_ROWS accumulators, two vectors of B and one of A fit in the registers
+//   ck_vector       the vector type;  CK_VFMA(a, b, c), CK_VSET(x), CK_VLOAD(p), CK_VSTORE(p, v)
+//
+// An accumulator holds one column for each lane and runs along k from the first to the last product, so that neither the
+// width of a vector nor the height of a tile shows in the result.
+
+enum { ck_columns = 2 * CK_W };
+
+// k steps between two reloads of C: a panel's part of this depth stays in the second-level cache while the tiles of a block of rows pass over it.
+enum { ck_depth = 1024 };
+
+// A tile of A in memory: element (i, k) at a + i * row_stride + k * k_stride.
+typedef struct {
+    const float *a;
+    ptrdiff_t row_stride;
+    ptrdiff_t k_stride;
+} ck_tile;
+
+typedef struct {
+    ck_start start;
+    const float *bias;  // of the tile's first column
+    float *c;
+    size_t ldc;
+    size_t columns;  // at most ck_columns
+} ck_target;
+
+static inline __attribute__((always_inline)) void ck_load_edge(const float *p, size_t columns, ck_vector *low, ck_vector *high) {
+    float values[ck_columns] = {0};
+    memcpy(values, p, columns * sizeof(float));
+    *low = CK_VLOAD(values);
+    *high = CK_VLOAD(values + CK_W);
+}
+
+static inline __attribute__((always_inline)) void ck_store_edge(float *p, size_t columns, ck_vector low, ck_vector high) {
+    float values[ck_columns];
+    CK_VSTORE(values, low);
+    CK_VSTORE(values + CK_W, high);
+    memcpy(p, values, columns * sizeof(float));
+}
+
+// One tile of `rows` x ck_columns (`rows` is a constant wherever this is expanded). `b` is the tile's part of a panel.
+// Tiles live in registers only when every loop over their rows is unrolled.
+#define CK_UNROLL _Pragma("GCC unroll 12")
+
+static inline __attribute__((always_inline)) void ck_micro(const int rows, size_t k, ck_tile tile, const float *b,
+                                                           ck_target target) {
+    ck_vector low[CK_ROWS], high[CK_ROWS];
+    const int whole = target.columns == ck_columns;
+    if (target.start == CK_FROM_C) {
+        CK_UNROLL
+        for (int i = 0; i < rows; i++) {
+            const float *c = target.c + (size_t)i * target.ldc;
+            if (whole) {
+                low[i] = CK_VLOAD(c);
+                high[i] = CK_VLOAD(c + CK_W);
+            } else {
+                ck_load_edge(c, target.columns, &low[i], &high[i]);
+            }
+        }
+    } else if (target.start == CK_FROM_BIAS) {
+        ck_vector first, second;
+        ck_load_edge(target.bias, target.columns, &first, &second);
+        CK_UNROLL
+        for (int i = 0; i < rows; i++) {
+            low[i] = first;
+            high[i] = second;
+        }
+    } else {
+        CK_UNROLL
+        for (int i = 0; i < rows; i++) low[i] = high[i] = CK_VSET(0.0f);
+    }
+
+    // Every third row has a pointer of its own; the two after it are one and two strides away, which one address can say.
+    const float *base[(CK_ROWS + 2) / 3];
+    CK_UNROLL
+    for (int i = 0; i < (rows + 2) / 3; i++) base[i] = tile.a + (ptrdiff_t)(3 * i) * tile.row_stride;
+    for (size_t step = 0; step < k; step++) {
+        ck_vector left = CK_VLOAD(b), right = CK_VLOAD(b + CK_W);
+        __builtin_prefetch(b + 8 * CK_PANEL);
+        b += CK_PANEL;
+        CK_UNROLL
+        for (int i = 0; i < rows; i++) {
+            ck_vector value = CK_VSET(base[i / 3][(i % 3) * tile.row_stride]);
+            low[i] = CK_VFMA(value, left, low[i]);
+            high[i] = CK_VFMA(value, right, high[i]);
+        }
+        CK_UNROLL
+        for (int i = 0; i < (rows + 2) / 3; i++) base[i] += tile.k_stride;
+    }
+
+    CK_UNROLL
+    for (int i = 0; i < rows; i++) {
+        float *c = target.c + (size_t)i * target.ldc;
+        ck_vector first = low[i], second = high[i];
+        if (target.start == CK_ADD_TO_C) {
+            ck_vector there[2];
+            if (whole) {
+                there[0] = CK_VLOAD(c);
+                there[1] = CK_VLOAD(c + CK_W);
+            } else {
+                ck_load_edge(c, target.columns, &there[0], &there[1]);
+            }
+            first = there[0] + first;
+            second = there[1] + second;
+        }
+        if (whole) {
+            CK_VSTORE(c, first);
+            CK_VSTORE(c + CK_W, second);
+        } else {
+            ck_store_edge(c, target.columns, first, second);
+        }
+    }
+}
+
+// A tile packed as [k][rows], and one that lies in memory with its k side by side: the strides become constants.
+#define CK_TILE_CASE(rows)                                                                                \
+    case rows:                                                                                            \
+        if (tile.k_stride == 1)                                                                           \
+            ck_micro(rows, k, (ck_tile){tile.a, tile.row_stride, 1}, b, target);                          \
+        else                                                                                              \
+            ck_micro(rows, k, (ck_tile){tile.a, 1, rows}, b, target);                                     \
+        break;
+
+static void ck_run_tile(int rows, size_t k, ck_tile tile, const float *b, ck_target target) {
+    switch (rows) {
+        CK_TILE_CASE(1)
+        CK_TILE_CASE(2)
+        CK_TILE_CASE(3)
+        CK_TILE_CASE(4)
+#if CK_ROWS > 4
+        CK_TILE_CASE(5)
+        CK_TILE_CASE(6)
+#endif
+#if CK_ROWS > 6
+        CK_TILE_CASE(7)
+        CK_TILE_CASE(8)
+        CK_TILE_CASE(9)
+        CK_TILE_CASE(10)
+        CK_TILE_CASE(11)
+        CK_TILE_CASE(12)
+#endif
+    }
+}
+
+// Rows of tile `index` when m rows are split into as few tiles as possible, as evenly as possible.
+static inline size_t ck_tile_first(size_t m, size_t tiles, size_t index) { return m * index / tiles; }
+
+// Packs rows first ..< first + count of A, k steps from ..< from + depth, tile after tile, each [k][rows of the tile].
+static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, size_t first, size_t count, size_t tiles, size_t from,
+                         size_t depth, float *packed) {
+    for (size_t done = 0; done < depth;) {
+        size_t k = from + done;
+        const float *source = ck_at(a, axis, k) + (ptrdiff_t)first * row_stride;
+        size_t run = axis.inner_count - k % axis.inner_count;
+        if (run > depth - done) run = depth - done;
+        for (size_t step = 0; step < run; step++, source += axis.inner_stride) {
+            for (size_t tile = 0; tile < tiles; tile++) {
+                size_t low = ck_tile_first(count, tiles, tile), rows = ck_tile_first(count, tiles, tile + 1) - low;
+                float *out = packed + low * depth + (done + step) * rows;
+                const float *in = source + (ptrdiff_t)low * row_stride;
+                if (row_stride == 1)
+                    for (size_t i = 0; i < rows; i++) out[i] = in[i];
+                else
+                    for (size_t i = 0; i < rows; i++) out[i] = in[(ptrdiff_t)i * row_stride];
+            }
+        }
+        done += run;
+    }
+}
+
+static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis axis,
+                  const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
+    if (m == 0 || n == 0) return;
+    // Rows whose k lie side by side are read where they are.
+    const int in_place = axis.inner_stride == 1 && (axis.inner_count >= k || axis.outer_stride == (ptrdiff_t)axis.inner_count);
+    // The whole chain comes before the one addition, so that mode is not cut along k.
+    const size_t depth_limit = start == CK_ADD_TO_C ? (k ? k : 1) : ck_depth;
+    for (size_t from = 0; from == 0 || from < k; from += depth_limit) {
+        size_t depth = k - from < depth_limit ? k - from : depth_limit;
+        ck_start here = from == 0 ? start : CK_FROM_C;
+        size_t tallest = depth ? CK_BLOCK_FLOATS / depth / CK_ROWS * CK_ROWS : m;
+        if (tallest < CK_ROWS) tallest = CK_ROWS;
+        for (size_t first = 0; first < m; first += tallest) {
+            size_t count = m - first < tallest ? m - first : tallest;
+            size_t tiles = (count + CK_ROWS - 1) / CK_ROWS;
+            if (!in_place) ck_pack_rows(a, a_row_stride, axis, first, count, tiles, from, depth, scratch);
+            for (size_t panel = 0; panel < n; panel += CK_PANEL) {
+                const float *b = packed_b + panel * k + from * CK_PANEL;
+                for (size_t part = 0; part < CK_PANEL && panel + part < n; part += ck_columns) {
+                    size_t column = panel + part, columns = n - column < ck_columns ? n - column : ck_columns;
+                    for (size_t tile = 0; tile < tiles; tile++) {
+                        size_t low = ck_tile_first(count, tiles, tile), rows = ck_tile_first(count, tiles, tile + 1) - low;
+                        ck_tile source =
+                            in_place ? (ck_tile){a + (ptrdiff_t)(first + low) * a_row_stride + (ptrdiff_t)from, a_row_stride, 1}
+                                     : (ck_tile){scratch + low * depth, 1, (ptrdiff_t)rows};
+                        // A tile of one packed row has its k side by side too.
+                        if (!in_place && rows == 1) source = (ck_tile){source.a, 0, 1};
+                        ck_target target = {here, bias ? bias + column : NULL, c + (first + low) * ldc + column, ldc, columns};
+                        ck_run_tile((int)rows, depth, source, b + part, target);
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void pack_(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
+    for (size_t panel = 0; panel < n; panel += CK_PANEL) {
+        size_t width = n - panel < CK_PANEL ? n - panel : CK_PANEL;
+        const float *from = b + (ptrdiff_t)panel * n_stride;
+        if (axis.inner_stride == 1 && n_stride != 1 && axis.inner_count >= k) {
+            // The transpose: 16 columns' worth of each row at a time, so that whole cache lines are read.
+            if (width < CK_PANEL) memset(packed, 0, k * CK_PANEL * sizeof(float));
+            enum { stretch = 16 };
+            size_t step = 0;
+            for (; step + stretch <= k; step += stretch)
+                for (size_t j = 0; j < width; j++) {
+                    const float *row = from + (ptrdiff_t)j * n_stride + (ptrdiff_t)step;
+                    float *out = packed + step * CK_PANEL + j;
+                    for (size_t s = 0; s < stretch; s++) out[s * CK_PANEL] = row[s];
+                }
+            for (; step < k; step++)
+                for (size_t j = 0; j < width; j++) packed[step * CK_PANEL + j] = from[(ptrdiff_t)j * n_stride + (ptrdiff_t)step];
+            packed += k * CK_PANEL;
+            continue;
+        }
+        for (size_t done = 0; done < k;) {
+            const float *row = ck_at(from, axis, done);
+            size_t run = axis.inner_count - done % axis.inner_count;
+            if (run > k - done) run = k - done;
+            done += run;
+            for (; run > 0; run--, row += axis.inner_stride, packed += CK_PANEL) {
+                if (width == CK_PANEL && n_stride == 1) {
+                    memcpy(packed, row, CK_PANEL * sizeof(float));
+                } else {
+                    for (size_t j = 0; j < width; j++) packed[j] = row[(ptrdiff_t)j * n_stride];
+                    for (size_t j = width; j < CK_PANEL; j++) packed[j] = 0.0f;
+                }
+            }
+        }
+    }
+}
+
+// As many independent chains as a tile has accumulators: they keep two multiply-add pipes of four or five cycles' latency full.
+static double fma_peak_(uint64_t iterations) {
+    enum { used = 2 * CK_ROWS };
+    ck_vector sums[used];
+    for (int i = 0; i < used; i++) sums[i] = CK_VSET(1.0f + (float)i);
+    ck_vector factor = CK_VSET(0.999f), term = CK_VSET(1e-3f);
+    for (uint64_t round = 0; round < iterations; round++) {
+        for (int i = 0; i < used; i++) sums[i] = CK_VFMA(sums[i], factor, term);
+        __asm__ volatile("" ::: "memory");
+    }
+    for (int i = 1; i < used; i++) sums[0] = sums[0] + sums[i];
+    float values[CK_W];
+    CK_VSTORE(values, sums[0]);
+    volatile float kept = values[0];
+    (void)kept;
+    return 2.0 * CK_W * used * (double)iterations;
+}

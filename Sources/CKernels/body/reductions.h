@@ -1,0 +1,149 @@
+// Sums in a fixed number of lanes and a fixed order, and what is built on them.
+
+static inline float ck_combine(float lanes[CK_LANES]) {
+    for (int width = CK_LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) lanes[l] += lanes[l + width];
+    return lanes[0];
+}
+
+static inline double ck_combine_double(double lanes[CK_LANES]) {
+    for (int width = CK_LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) lanes[l] += lanes[l + width];
+    return lanes[0];
+}
+
+static double sum_(size_t n, const float *x) {
+    double lanes[CK_LANES] = {0};
+    size_t i = 0;
+    for (; i + CK_LANES <= n; i += CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) lanes[l] += (double)x[i + (size_t)l];
+    for (int l = 0; i < n; i++, l++) lanes[l] += (double)x[i];
+    return ck_combine_double(lanes);
+}
+
+static double sum_of_squares_(size_t n, float divisor, const float *x) {
+    double lanes[CK_LANES] = {0};
+    size_t i = 0;
+    for (; i + CK_LANES <= n; i += CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) {
+            double v = (double)(x[i + (size_t)l] / divisor);
+            lanes[l] += v * v;
+        }
+    for (int l = 0; i < n; i++, l++) {
+        double v = (double)(x[i] / divisor);
+        lanes[l] += v * v;
+    }
+    return ck_combine_double(lanes);
+}
+
+static inline float ck_row_maximum(size_t n, const float *x) {
+    float lanes[CK_LANES];
+    for (int l = 0; l < CK_LANES; l++) lanes[l] = x[0];
+    size_t i = 0;
+    for (; i + CK_LANES <= n; i += CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) lanes[l] = ck_greater(x[i + (size_t)l], lanes[l]);
+    for (int l = 0; i < n; i++, l++) lanes[l] = ck_greater(x[i], lanes[l]);
+    float maximum = lanes[0];
+    for (int l = 1; l < CK_LANES; l++) maximum = ck_greater(lanes[l], maximum);
+    return maximum;
+}
+
+// y = exp(x - maximum), and the sum of that.
+static inline float ck_row_exponentials(size_t n, const float *x, float maximum, float *y) {
+    float lanes[CK_LANES] = {0};
+    size_t i = 0;
+    for (; i + CK_LANES <= n; i += CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) {
+            float e = ck_expf(x[i + (size_t)l] - maximum);
+            y[i + (size_t)l] = e;
+            lanes[l] += e;
+        }
+    for (int l = 0; i < n; i++, l++) {
+        float e = ck_expf(x[i] - maximum);
+        y[i] = e;
+        lanes[l] += e;
+    }
+    return ck_combine(lanes);
+}
+
+static inline float ck_row_exponential_sum(size_t n, const float *x, float maximum) {
+    float lanes[CK_LANES] = {0};
+    size_t i = 0;
+    for (; i + CK_LANES <= n; i += CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) lanes[l] += ck_expf(x[i + (size_t)l] - maximum);
+    for (int l = 0; i < n; i++, l++) lanes[l] += ck_expf(x[i] - maximum);
+    return ck_combine(lanes);
+}
+
+static void cross_entropy_(size_t rows, size_t V, const float *logits, const int32_t *targets, float *losses, float *d_logits) {
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = logits + row * V;
+        float *d = d_logits ? d_logits + row * V : NULL;
+        if (targets[row] < 0) {
+            losses[row] = 0.0f;
+            if (d) memset(d, 0, V * sizeof(float));
+            continue;
+        }
+        size_t target = (size_t)targets[row];
+        float score = x[target], maximum = ck_row_maximum(V, x);
+        float sum = d ? ck_row_exponentials(V, x, maximum, d) : ck_row_exponential_sum(V, x, maximum);
+        losses[row] = maximum + ck_logf(sum) - score;
+        if (d) {
+            for (size_t j = 0; j < V; j++) d[j] = d[j] / sum;
+            d[target] -= 1.0f;
+        }
+    }
+}
+
+static void softmax_(size_t rows, size_t n, const float *x, float *y) {
+    for (size_t row = 0; row < rows && n > 0; row++) {
+        float *out = y + row * n;
+        float sum = ck_row_exponentials(n, x + row * n, ck_row_maximum(n, x + row * n), out);
+        for (size_t j = 0; j < n; j++) out[j] = out[j] / sum;
+    }
+}
+
+static void log_softmax_(size_t rows, size_t n, const float *x, float *y) {
+    for (size_t row = 0; row < rows && n > 0; row++) {
+        const float *in = x + row * n;
+        float *out = y + row * n;
+        float maximum = ck_row_maximum(n, in);
+        float logarithm = ck_logf(ck_row_exponential_sum(n, in, maximum));
+        for (size_t j = 0; j < n; j++) out[j] = in[j] - maximum - logarithm;
+    }
+}
+
+static inline const float *ck_at(const float *base, ck_k_axis axis, size_t k) {
+    return base + (ptrdiff_t)(k / axis.inner_count) * axis.outer_stride + (ptrdiff_t)(k % axis.inner_count) * axis.inner_stride;
+}
+
+static void column_sums_(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums) {
+    enum { abreast = 64 };
+    for (size_t first = 0; first < n; first += abreast) {
+        size_t width = n - first < abreast ? n - first : abreast;
+        float chain[abreast];
+        for (size_t j = 0; j < width; j++) chain[j] = start == CK_FROM_C ? sums[first + j] : 0.0f;
+        for (size_t done = 0; done < k;) {
+            const float *row = ck_at(x, axis, done) + first;
+            size_t run = axis.inner_count - done % axis.inner_count;
+            if (run > k - done) run = k - done;
+            done += run;
+            for (; run > 0; run--, row += axis.inner_stride) {
+                if (width == abreast)
+                    for (size_t j = 0; j < abreast; j++) chain[j] += row[j];
+                else
+                    for (size_t j = 0; j < width; j++) chain[j] += row[j];
+            }
+        }
+        for (size_t j = 0; j < width; j++) sums[first + j] = start == CK_ADD_TO_C ? sums[first + j] + chain[j] : chain[j];
+    }
+}
+
+static void embedding_backward_(size_t count, size_t E, const float *x, ck_k_axis axis, const int32_t *tokens,
+                                ck_k_axis token_axis, float *table) {
+    for (size_t i = 0; i < count; i++) {
+        size_t outer = i / token_axis.inner_count, inner = i % token_axis.inner_count;
+        int32_t token = tokens[(ptrdiff_t)outer * token_axis.outer_stride + (ptrdiff_t)inner * token_axis.inner_stride];
+        add_(E, ck_at(x, axis, i), table + (size_t)token * E);
+    }
+}

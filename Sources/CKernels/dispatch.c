@@ -1,0 +1,173 @@
+#include "kernel_table.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+static const ck_table *table_of(ck_isa isa) {
+    switch (isa) {
+    case CK_PORTABLE: return &ck_portable_table;
+#if defined(__x86_64__)
+    case CK_AVX2: return &ck_avx2_table;
+    case CK_AVX512: return &ck_avx512_table;
+#endif
+#if defined(__aarch64__)
+    case CK_NEON: return &ck_neon_table;
+#endif
+    default: return NULL;
+    }
+}
+
+int ck_isa_available(ck_isa isa) {
+    if (!table_of(isa)) return 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (isa == CK_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (isa == CK_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+#endif
+    return 1;
+}
+
+ck_isa ck_isa_best(void) {
+    static const ck_isa fastest_first[] = {CK_AVX512, CK_NEON, CK_AVX2};
+    for (size_t i = 0; i < sizeof fastest_first / sizeof *fastest_first; i++)
+        if (ck_isa_available(fastest_first[i])) return fastest_first[i];
+    return CK_PORTABLE;
+}
+
+const char *ck_isa_name(ck_isa isa) {
+    switch (isa) {
+    case CK_AVX2: return "avx2";
+    case CK_AVX512: return "avx512";
+    case CK_NEON: return "neon";
+    default: return "portable";
+    }
+}
+
+// -1: not chosen yet. Threads that choose at the same time choose the same.
+static _Atomic int active = -1;
+
+ck_isa ck_isa_active(void) {
+    int isa = atomic_load_explicit(&active, memory_order_relaxed);
+    if (isa < 0) {
+        isa = (int)ck_isa_best();
+        atomic_store_explicit(&active, isa, memory_order_relaxed);
+    }
+    return (ck_isa)isa;
+}
+
+int ck_isa_select(ck_isa isa) {
+    if (!ck_isa_available(isa)) return -1;
+    atomic_store_explicit(&active, (int)isa, memory_order_relaxed);
+    return 0;
+}
+
+void ck_float_environment(void) {
+#if defined(__x86_64__)
+    _mm_setcsr(0x1F80);  // all exceptions masked, round to nearest, no flush to zero, subnormal inputs kept
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
+#endif
+}
+
+static const ck_table *now(void) { return table_of(ck_isa_active()); }
+
+size_t ck_packed_size(size_t k, size_t n) { return (n + CK_PANEL - 1) / CK_PANEL * CK_PANEL * k; }
+
+size_t ck_gemm_scratch_size(size_t k) {
+    size_t one_tile = CK_TALLEST_TILE * k;
+    return one_tile > CK_BLOCK_FLOATS ? one_tile : CK_BLOCK_FLOATS;
+}
+
+void ck_pack(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
+    now()->pack(k, n, b, axis, n_stride, packed);
+}
+
+void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
+             const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
+    now()->gemm(start, m, n, k, a, a_row_stride, a_axis, packed_b, bias, c, ldc, scratch);
+}
+
+void ck_column_sums(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums) {
+    now()->column_sums(start, k, n, x, axis, sums);
+}
+
+void ck_exp(size_t n, const float *x, float *y) { now()->exp(n, x, y); }
+void ck_log(size_t n, const float *x, float *y) { now()->log(n, x, y); }
+void ck_tanh(size_t n, const float *x, float *y) { now()->tanh(n, x, y); }
+void ck_sigmoid(size_t n, const float *x, float *y) { now()->sigmoid(n, x, y); }
+void ck_relu(size_t n, const float *x, float *y) { now()->relu(n, x, y); }
+void ck_add(size_t n, const float *x, float *y) { now()->add(n, x, y); }
+void ck_multiply(size_t n, const float *x, const float *y, float *z) { now()->multiply(n, x, y, z); }
+void ck_multiply_add(size_t n, const float *x, const float *y, float *z) { now()->multiply_add(n, x, y, z); }
+void ck_scale(size_t n, float factor, const float *x, float *y) { now()->scale(n, factor, x, y); }
+
+void ck_tanh_backward(size_t n, const float *y, const float *dy, float *dx) { now()->tanh_backward(n, y, dy, dx); }
+void ck_sigmoid_backward(size_t n, const float *y, const float *dy, float *dx) { now()->sigmoid_backward(n, y, dy, dx); }
+void ck_relu_backward(size_t n, const float *y, const float *dy, float *dx) { now()->relu_backward(n, y, dy, dx); }
+
+void ck_lstm_forward(size_t rows, size_t H, float *gates, const float *c_previous, float *c, float *tanh_c, float *h,
+                     size_t h_stride) {
+    now()->lstm_forward(rows, H, gates, c_previous, c, tanh_c, h, h_stride);
+}
+
+void ck_lstm_backward(size_t rows, size_t H, const float *gates, const float *c_previous, const float *tanh_c,
+                      const float *dh_above, size_t dh_above_stride, const float *dh_next, float *dc, float *d_gates) {
+    now()->lstm_backward(rows, H, gates, c_previous, tanh_c, dh_above, dh_above_stride, dh_next, dc, d_gates);
+}
+
+void ck_gru_forward(size_t rows, size_t H, float *x_gates, const float *h_gates, const float *h_previous,
+                    size_t h_previous_stride, float *h, size_t h_stride) {
+    now()->gru_forward(rows, H, x_gates, h_gates, h_previous, h_previous_stride, h, h_stride);
+}
+
+void ck_gru_backward(size_t rows, size_t H, const float *gates, const float *h_gates, const float *h_previous,
+                     size_t h_previous_stride, const float *dh_above, size_t dh_above_stride, const float *dh_next,
+                     float *dh_previous, float *d_x_gates, float *d_h_gates) {
+    now()->gru_backward(rows, H, gates, h_gates, h_previous, h_previous_stride, dh_above, dh_above_stride, dh_next,
+                        dh_previous, d_x_gates, d_h_gates);
+}
+
+void ck_rnn_forward(ck_activation activation, size_t rows, size_t H, const float *gates, float *h, size_t h_stride) {
+    now()->rnn_forward(activation, rows, H, gates, h, h_stride);
+}
+
+void ck_rnn_backward(ck_activation activation, size_t rows, size_t H, const float *h, size_t h_stride, const float *dh_above,
+                     size_t dh_above_stride, const float *dh_next, float *d_gates) {
+    now()->rnn_backward(activation, rows, H, h, h_stride, dh_above, dh_above_stride, dh_next, d_gates);
+}
+
+void ck_embedding(size_t count, size_t E, const float *table, const int32_t *tokens, float *out) {
+    for (size_t i = 0; i < count; i++) memcpy(out + i * E, table + (size_t)tokens[i] * E, E * sizeof(float));
+}
+
+void ck_embedding_backward(size_t count, size_t E, const float *x, ck_k_axis axis, const int32_t *tokens,
+                           ck_k_axis token_axis, float *table) {
+    now()->embedding_backward(count, E, x, axis, tokens, token_axis, table);
+}
+
+void ck_cross_entropy(size_t rows, size_t V, const float *logits, const int32_t *targets, float *losses, float *d_logits) {
+    now()->cross_entropy(rows, V, logits, targets, losses, d_logits);
+}
+
+void ck_softmax(size_t rows, size_t n, const float *x, float *y) { now()->softmax(rows, n, x, y); }
+void ck_log_softmax(size_t rows, size_t n, const float *x, float *y) { now()->log_softmax(rows, n, x, y); }
+
+void ck_dropout_mask(size_t n, uint32_t threshold, float scale, uint32_t c1, uint32_t c2, uint32_t c3, const uint32_t key[2],
+                     float *mask) {
+    now()->dropout_mask(n, threshold, scale, c1, c2, c3, key, mask);
+}
+
+double ck_sum(size_t n, const float *x) { return now()->sum(n, x); }
+double ck_sum_of_squares(size_t n, float divisor, const float *x) { return now()->sum_of_squares(n, divisor, x); }
+
+void ck_adam(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v) {
+    now()->adam(n, settings, gradient, p, m, v);
+}
+
+double ck_fma_peak(uint64_t iterations) { return now()->fma_peak(iterations); }

@@ -1,0 +1,57 @@
+// One table of functions for each instruction set; dispatch.c picks one.
+#ifndef CK_KERNEL_TABLE_H
+#define CK_KERNEL_TABLE_H
+
+#include "ckernels.h"
+
+// Floats of A that a block of rows takes while the panels of B pass over it: half of a common second-level cache.
+#define CK_BLOCK_FLOATS (96 * 1024)
+// Rows of the tallest tile of any instruction set.
+#define CK_TALLEST_TILE 12
+
+typedef struct {
+    void (*pack)(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);
+    void (*gemm)(ck_start, size_t, size_t, size_t, const float *, ptrdiff_t, ck_k_axis, const float *, const float *, float *,
+                 size_t, float *);
+    void (*column_sums)(ck_start, size_t, size_t, const float *, ck_k_axis, float *);
+    void (*exp)(size_t, const float *, float *);
+    void (*log)(size_t, const float *, float *);
+    void (*tanh)(size_t, const float *, float *);
+    void (*sigmoid)(size_t, const float *, float *);
+    void (*relu)(size_t, const float *, float *);
+    void (*add)(size_t, const float *, float *);
+    void (*multiply)(size_t, const float *, const float *, float *);
+    void (*multiply_add)(size_t, const float *, const float *, float *);
+    void (*scale)(size_t, float, const float *, float *);
+    void (*tanh_backward)(size_t, const float *, const float *, float *);
+    void (*sigmoid_backward)(size_t, const float *, const float *, float *);
+    void (*relu_backward)(size_t, const float *, const float *, float *);
+    void (*lstm_forward)(size_t, size_t, float *, const float *, float *, float *, float *, size_t);
+    void (*lstm_backward)(size_t, size_t, const float *, const float *, const float *, const float *, size_t, const float *,
+                          float *, float *);
+    void (*gru_forward)(size_t, size_t, float *, const float *, const float *, size_t, float *, size_t);
+    void (*gru_backward)(size_t, size_t, const float *, const float *, const float *, size_t, const float *, size_t,
+                         const float *, float *, float *, float *);
+    void (*rnn_forward)(ck_activation, size_t, size_t, const float *, float *, size_t);
+    void (*rnn_backward)(ck_activation, size_t, size_t, const float *, size_t, const float *, size_t, const float *, float *);
+    void (*embedding_backward)(size_t, size_t, const float *, ck_k_axis, const int32_t *, ck_k_axis, float *);
+    void (*cross_entropy)(size_t, size_t, const float *, const int32_t *, float *, float *);
+    void (*softmax)(size_t, size_t, const float *, float *);
+    void (*log_softmax)(size_t, size_t, const float *, float *);
+    void (*dropout_mask)(size_t, uint32_t, float, uint32_t, uint32_t, uint32_t, const uint32_t *, float *);
+    double (*sum)(size_t, const float *);
+    double (*sum_of_squares)(size_t, float, const float *);
+    void (*adam)(size_t, const ck_adam_settings *, const float *, float *, float *, float *);
+    double (*fma_peak)(uint64_t);
+} ck_table;
+
+extern const ck_table ck_portable_table;
+#if defined(__x86_64__)
+extern const ck_table ck_avx2_table;
+extern const ck_table ck_avx512_table;
+#endif
+#if defined(__aarch64__)
+extern const ck_table ck_neon_table;
+#endif
+
+#endif

@@ -1,0 +1,55 @@
+internal import Randomness
+public import TensorCore
+
+/// Draws the initial values of parameters, one after another, from a seed.
+public final class Generator {
+    private let philox: Philox
+    private var drawn: UInt32 = 0
+
+    public init(seed: UInt64) {
+        philox = Philox(seed: seed, purpose: .initialisation)
+    }
+
+    /// Uniform in [−bound, bound).
+    public func uniform(_ shape: [Int], bound: Float) -> Parameter {
+        let values = words(shape.reduce(1, *)).map { (Philox.uniform($0) * 2 - 1) * bound }
+        return Parameter(values, shape: shape)
+    }
+
+    /// Standard normal, by Marsaglia's polar method: it needs a logarithm and a square root, both of which give the same bits everywhere.
+    public func normal(_ shape: [Int]) -> Parameter {
+        let count = shape.reduce(1, *)
+        let parameter = nextIndex()
+        var values: [Float] = []
+        values.reserveCapacity(count + 1)
+        var block: UInt32 = 0
+        while values.count < count {
+            let words = philox.block(block, 0, 0, parameter)
+            block += 1
+            for (x, y) in [(words.x, words.y), (words.z, words.w)] {
+                let (u, v) = (Philox.uniform(x) * 2 - 1, Philox.uniform(y) * 2 - 1)
+                let square = u * u + v * v
+                guard square > 0, square < 1 else { continue }
+                let factor = (-2 * Elementary.log(square) / square).squareRoot()
+                values += [u * factor, v * factor]
+            }
+        }
+        return Parameter(Array(values.prefix(count)), shape: shape)
+    }
+
+    private func words(_ count: Int) -> [UInt32] {
+        let parameter = nextIndex()
+        var words: [UInt32] = []
+        words.reserveCapacity(count + 3)
+        for block in 0..<UInt32((count + 3) / 4) {
+            let four = philox.block(block, 0, 0, parameter)
+            words += [four.x, four.y, four.z, four.w]
+        }
+        return Array(words.prefix(count))
+    }
+
+    private func nextIndex() -> UInt32 {
+        defer { drawn += 1 }
+        return drawn
+    }
+}

@@ -1,0 +1,63 @@
+internal import CKernels
+
+/// A block of floats, aligned to a cache line, that returns to the pool when nobody holds it.
+///
+/// The values are undefined until written. A block has one writer at a time: an operation fills its result before anyone
+/// else sees it, parameters are written between steps by the thread that owns the step.
+@safe
+package final class Storage: @unchecked Sendable {
+    package let count: Int
+    /// Floats that the block can hold: `count` rounded up to a size class.
+    let capacity: Int
+    package let base: UnsafeMutablePointer<Float>
+
+    package init(count: Int) {
+        require(count >= 0, "Storage: \(count) floats; the smallest block has none")
+        self.count = count
+        capacity = StoragePool.sizeClass(of: count)
+        unsafe base = StoragePool.shared.take(capacity: capacity)
+    }
+
+    package convenience init(zeros count: Int) {
+        self.init(count: count)
+        unsafe base.update(repeating: 0, count: count)
+    }
+
+    package convenience init(_ values: some Collection<Float>) {
+        self.init(count: values.count)
+        _ = unsafe UnsafeMutableBufferPointer(start: base, count: count).update(fromContentsOf: values)
+    }
+
+    deinit {
+        unsafe StoragePool.shared.give(base, capacity: capacity)
+    }
+
+    package var floats: UnsafeMutableBufferPointer<Float> { unsafe UnsafeMutableBufferPointer(start: base, count: count) }
+}
+
+extension Storage {
+    /// self += other over the first `count` floats.
+    package func add(_ other: Storage, count: Int) {
+        require(
+            count <= self.count && count <= other.count, "add: \(count) floats of blocks of \(self.count) and \(other.count)")
+        unsafe ck_add(count, other.base, base)
+    }
+
+    /// Copies a parameter's values to `offset`.
+    package func write(_ parameter: Parameter, at offset: Int) {
+        require(
+            offset >= 0 && offset + parameter.count <= count,
+            "write: a parameter of shape \(parameter.shape) at \(offset) of a block of \(count) floats")
+        unsafe (base + offset).update(from: parameter.storage.base, count: parameter.count)
+    }
+}
+
+extension Parameter {
+    /// Takes its values from `offset` of a block.
+    package func read(_ block: Storage, at offset: Int) {
+        require(
+            offset >= 0 && offset + count <= block.count,
+            "read: a parameter of shape \(shape) at \(offset) of a block of \(block.count) floats")
+        unsafe update { values in unsafe values.baseAddress!.update(from: block.base + offset, count: count) }
+    }
+}

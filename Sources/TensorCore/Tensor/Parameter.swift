@@ -1,0 +1,91 @@
+internal import CKernels
+internal import Synchronization
+
+/// Numbers that training changes: the leaf at which gradients arrive.
+///
+/// The optimiser writes `storage` between steps; while a step is computed, any number of threads read it. Matrix products read weights in packed
+/// form: each orientation is packed at most once between two changes.
+public final class Parameter: @unchecked Sendable {
+    public let shape: [Int]
+    package let storage: Storage
+    /// dL/d(parameter), summed over every `backward()` since `zeroGradient()`, as PyTorch's `.grad`.
+    public internal(set) var gradient: Tensor?
+
+    private struct Packed: @unchecked Sendable {
+        var forward: Storage?
+        var backward: Storage?
+    }
+    private let packed = Mutex(Packed())
+
+    public init(_ values: [Float], shape: [Int]) {
+        require(
+            values.count == shape.reduce(1, *), "Parameter: \(values.count) values do not fill the shape \(shape)")
+        self.shape = shape
+        storage = Storage(values)
+    }
+
+    public var count: Int { storage.count }
+
+    public var values: [Float] { unsafe Array(storage.floats) }
+
+    /// The parameter as an operand of the elementary operations.
+    public var tensor: Tensor {
+        let node = Node(name: "parameter", parents: [], outputs: 1, uses: [self]) { pass, cotangents in
+            guard let cotangent = cotangents[0] else { return }
+            pass.accumulateWhole(self, cotangent)
+        }
+        return Tensor(shape: shape, storage: storage, origin: GradientMode.isEnabled ? .init(node: node, output: 0) : nil)
+    }
+
+    public func zeroGradient() { gradient = nil }
+
+    /// Writes new values; the packed forms are made anew at their next use.
+    package func update(_ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
+        try unsafe body(storage.floats)
+        packed.withLock { $0 = Packed() }
+    }
+
+    /// The weight `[N, K]` as the right-hand side of x · Wᵀ: K deep, N wide.
+    var packedForward: Storage {
+        packed.withLock { state in
+            if let ready = state.forward { return ready }
+            let (n, k) = (shape[0], shape[1])
+            let made = Storage(count: ck_packed_size(k, n))
+            unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, made.base)
+            state.forward = made
+            return made
+        }
+    }
+
+    /// The weight `[N, K]` as the right-hand side of dy · W: N deep, K wide.
+    var packedBackward: Storage {
+        packed.withLock { state in
+            if let ready = state.backward { return ready }
+            let (n, k) = (shape[0], shape[1])
+            let made = Storage(count: ck_packed_size(n, k))
+            unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, made.base)
+            state.backward = made
+            return made
+        }
+    }
+}
+
+extension ck_k_axis {
+    /// `count` steps, `stride` floats apart.
+    static func plain(_ count: Int, stride: Int) -> ck_k_axis {
+        ck_k_axis(inner_count: count, inner_stride: stride, outer_stride: 0)
+    }
+
+    /// Rows `rows` of each of the time steps of a `[T, B, width]` array, time outermost; the caller points at row `rows.lowerBound`.
+    static func steps(of rows: Range<Int>, batch: Int, width: Int) -> ck_k_axis {
+        ck_k_axis(inner_count: rows.count, inner_stride: width, outer_stride: batch * width)
+    }
+}
+
+extension Parameter {
+    /// Replaces all values.
+    public func assign(_ values: [Float]) {
+        require(values.count == count, "assign: \(values.count) values for a parameter of shape \(shape)")
+        unsafe update { destination in _ = unsafe destination.update(fromContentsOf: values) }
+    }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import Messaging
+import Testing
+
+@Suite struct PrivateDirectoryTests {
+    private static func mode(_ path: String) -> mode_t? {
+        var status = stat()
+        return unsafe lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+    }
+
+    @Test func `it is entered by its owner alone and is gone afterwards with its sockets`() throws {
+        let path: String
+        do {
+            let directory = try PrivateDirectory()
+            path = directory.path
+            #expect(Self.mode(path) == 0o700)
+            let server = try Socket(.router, in: .shared)
+            let endpoint = try server.bind(directory.endpoint("socket"))
+            #expect(endpoint.description == "ipc://\(path)/socket")
+            #expect(Self.mode("\(path)/socket") != nil)
+            // What a killed process leaves behind.
+            #expect(FileManager.default.createFile(atPath: "\(path)/left", contents: nil))
+        }
+        #expect(Self.mode(path) == nil)
+    }
+
+    @Test func `two of them are never the same`() throws {
+        let one = try PrivateDirectory()
+        let other = try PrivateDirectory()
+        #expect(one.path != other.path)
+    }
+
+    @Test(arguments: [mode_t(0o755), 0o710, 0o701, 0o777, 0o704])
+    func `one that others can enter is refused`(_ mode: mode_t) throws {
+        let directory = try PrivateDirectory()
+        unsafe chmod(directory.path, mode)
+        do {
+            try PrivateDirectory.check(directory.path)
+            Issue.record("taken")
+        } catch {
+            #expect(error.code == EACCES)
+            #expect(
+                error.message
+                    == "directory \(directory.path): others can enter it (mode 0\(String(mode, radix: 8))); wanted mode 0700"
+            )
+        }
+    }
+
+    @Test func `one of another user is refused`() throws {
+        let directory = try PrivateDirectory()
+        // Only root can give a directory away; anybody else finds root's own.
+        let path = geteuid() == 0 ? directory.path : "/"
+        if geteuid() == 0 { unsafe chown(path, 4321, 4321) }
+        defer { if geteuid() == 0 { unsafe chown(path, 0, 0) } }
+        do {
+            try PrivateDirectory.check(path)
+            Issue.record("taken")
+        } catch {
+            #expect(error.code == EPERM)
+            #expect(
+                error.message
+                    == "directory \(path): belongs to user \(geteuid() == 0 ? 4321 : 0); wanted user \(geteuid())")
+        }
+    }
+
+    @Test func `a link, a file and nothing are refused`() throws {
+        let directory = try PrivateDirectory()
+        let link = "\(directory.path)/link"
+        let file = "\(directory.path)/file"
+        unsafe symlink(directory.path, link)
+        #expect(FileManager.default.createFile(atPath: file, contents: nil))
+        for (path, code) in [(link, ENOTDIR), (file, ENOTDIR), ("\(directory.path)/nothing", ENOENT)] {
+            do {
+                try PrivateDirectory.check(path)
+                Issue.record("taken")
+            } catch {
+                #expect(error.code == code)
+            }
+        }
+    }
+
+    @Test func `a parent that is not there is an error with its path`() throws {
+        do {
+            let directory = try PrivateDirectory(under: "/nonexistent")
+            Issue.record("made \(directory.path)")
+        } catch {
+            #expect(error.code == ENOENT)
+            #expect(
+                error.message == "directory /nonexistent/lockstep-XXXXXX: No such file or directory (error \(ENOENT))")
+        }
+    }
+}
