@@ -4,9 +4,20 @@ import PackageDescription
 let package = Package(
     name: "lockstep",
     platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Lockstep", targets: ["Lockstep"]),
+        .executable(name: "lockstep", targets: ["LockstepCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    ],
     targets: [
-        // The ground: C kernels.
+        // The ground: C kernels, libzmq.
         .target(name: "CKernels"),
+        // No pkg-config: Debian's flags for libzmq name directories that packages may not pass on, and the default ones suffice.
+        .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
 
         // Numbers and data.
         .target(name: "Randomness"),
@@ -14,10 +25,40 @@ let package = Package(
         .target(name: "Layers", dependencies: ["TensorCore", "Randomness"]),
         .target(name: "Optimizers", dependencies: ["TensorCore"]),
         .target(name: "Sequences", dependencies: ["Randomness"]),
+        .target(name: "Interchange"),
 
+        // One process, then many.
+        .target(
+            name: "Training",
+            dependencies: [
+                "TensorCore", "Layers", "Optimizers", "Sequences", "Interchange", "Randomness", "Coordination",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .target(name: "Messaging", dependencies: ["CZeroMQ"]),
+        .target(name: "Coordination"),
+        .target(
+            name: "Cluster",
+            dependencies: [
+                "Messaging", "Coordination", "Training", "TensorCore", "Optimizers",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ]),
+
+        // What people touch.
+        .target(name: "Lockstep", dependencies: ["TensorCore", "Layers", "Optimizers"]),
+        .executableTarget(
+            name: "LockstepCommand",
+            dependencies: [
+                "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "Randomness"]),
         .testTarget(name: "SequencesTests", dependencies: ["Sequences", "Randomness"]),
+        .testTarget(name: "InterchangeTests", dependencies: ["Interchange"]),
+        .testTarget(name: "MessagingTests", dependencies: ["Messaging"]),
+        .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
     ]
 )
 

@@ -11,6 +11,8 @@ struct SimulationPlan {
     var isOrdered = true
     var latency: ClosedRange<Int> = 1...5
     var shardMilliseconds: ClosedRange<Int> = 5...50
+    /// From a step's reduction to the next step.
+    var updateMilliseconds: ClosedRange<Int> = 1...30
     /// Mean seconds from one crash to the next; nil for none.
     var workerCrashes: Double?
     var coordinatorCrashes: Double?
@@ -32,6 +34,7 @@ struct SimulationPlan {
         plan.isOrdered = generator.chance(0.6)
         plan.latency = [1...5, 1...200, 20...2000].randomElement(using: &generator)!
         plan.shardMilliseconds = [1...20, 50...500, 10...3000].randomElement(using: &generator)!
+        plan.updateMilliseconds = [1...30, 500...5000].randomElement(using: &generator)!
         plan.workerCrashes = [nil, 20, 3].randomElement(using: &generator)!
         plan.coordinatorCrashes = [nil, nil, 15].randomElement(using: &generator)!
         plan.stalls = [nil, nil, 10].randomElement(using: &generator)!
@@ -249,7 +252,7 @@ struct Simulation {
         }
         if output.reduced != nil {
             savedStep = coordinator!.step
-            queue.add(.beginStep(incarnation: incarnation), at: now + milliseconds(1...30))
+            queue.add(.beginStep(incarnation: incarnation), at: now + milliseconds(plan.updateMilliseconds))
         }
     }
 

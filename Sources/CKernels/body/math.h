@@ -70,7 +70,11 @@ static inline float ck_logf(float x) {
 static inline float ck_sigmoidf(float x) {
     float z = ck_expf(ck_as_float(ck_as_bits(x) | 0x80000000u));
     float numerator = x < 0.0f ? z : 1.0f;
-    return numerator / (1.0f + z);
+    float sum = 1.0f + z;
+    float quotient = numerator / sum;
+    // What the rounding of the sum and of the quotient took away. It is small, so that a line will do for 1 / sum, 1 <= sum <= 2.
+    float missing = CK_FMA(-quotient, z - (sum - 1.0f), CK_FMA(-quotient, sum, numerator));
+    return CK_FMA(missing, CK_FMA(-0.5f, sum, 1.457f), quotient);
 }
 
 // An odd polynomial near zero (Cephes' tanhf), 1 - 2 / (e^(2|x|) + 1) elsewhere.

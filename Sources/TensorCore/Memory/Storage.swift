@@ -43,6 +43,12 @@ extension Storage {
         unsafe ck_add(count, other.base, base)
     }
 
+    /// Replaces all values.
+    package func assign(_ values: [Float]) {
+        require(values.count == count, "assign: \(values.count) values for a block of \(count) floats")
+        _ = unsafe floats.update(fromContentsOf: values)
+    }
+
     /// Copies a parameter's values to `offset`.
     package func write(_ parameter: Parameter, at offset: Int) {
         require(

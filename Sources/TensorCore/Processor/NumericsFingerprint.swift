@@ -8,6 +8,11 @@ public struct NumericsFingerprint: Sendable, Equatable {
     /// 256 bits over the results of products, activations, cross-entropy, sums and Adam on fixed input.
     public let words: [UInt64]
 
+    /// The same as 32 bytes, little-endian.
+    package var bytes: [UInt8] {
+        words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) } }
+    }
+
     public var hex: String {
         words.map { word in
             let digits = String(word, radix: 16)

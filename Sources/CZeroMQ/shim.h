@@ -1,0 +1,152 @@
+// The calls of libzmq that Lockstep makes, each with its error number in its result.
+//
+// `errno` belongs to the thread and any call between libzmq and the reader may overwrite it, so it is read here, before
+// anything else runs. A call that can fail returns a value >= 0, or the negated error number.
+#ifndef LOCKSTEP_CZEROMQ_SHIM_H
+#define LOCKSTEP_CZEROMQ_SHIM_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <zmq.h>
+
+// ETERM is an expression of macros, which Swift does not import.
+static const int zmqshim_context_terminated = ETERM;
+
+typedef struct {
+    void *pointer; // NULL on failure
+    int error;
+} zmqshim_handle;
+
+static inline int zmqshim_result(int status) { return status >= 0 ? status : -zmq_errno(); }
+
+// Contexts
+
+static inline zmqshim_handle zmqshim_context_open(int io_threads) {
+    zmqshim_handle handle = {zmq_ctx_new(), 0};
+    if (!handle.pointer) {
+        handle.error = zmq_errno();
+    } else if (zmq_ctx_set(handle.pointer, ZMQ_IO_THREADS, io_threads) != 0) {
+        handle.error = zmq_errno();
+        zmq_ctx_term(handle.pointer);
+        handle.pointer = NULL;
+    }
+    return handle;
+}
+
+// Wakes every blocked call with ETERM, then waits until the last socket is closed and has lingered.
+static inline int zmqshim_context_terminate(void *context) {
+    int status = zmq_ctx_shutdown(context);
+    do {
+        status = zmq_ctx_term(context);
+    } while (status != 0 && zmq_errno() == EINTR);
+    return zmqshim_result(status);
+}
+
+// Sockets
+
+static inline zmqshim_handle zmqshim_socket_open(void *context, int kind) {
+    zmqshim_handle handle = {zmq_socket(context, kind), 0};
+    if (!handle.pointer) {
+        handle.error = zmq_errno();
+    }
+    return handle;
+}
+
+static inline int zmqshim_socket_close(void *socket) { return zmqshim_result(zmq_close(socket)); }
+
+static inline int zmqshim_set_int(void *socket, int option, int value) {
+    return zmqshim_result(zmq_setsockopt(socket, option, &value, sizeof value));
+}
+
+static inline int zmqshim_set_int64(void *socket, int option, int64_t value) {
+    return zmqshim_result(zmq_setsockopt(socket, option, &value, sizeof value));
+}
+
+static inline int zmqshim_set_bytes(void *socket, int option, const void *bytes, size_t count) {
+    return zmqshim_result(zmq_setsockopt(socket, option, bytes, count));
+}
+
+static inline int zmqshim_bind(void *socket, const char *endpoint) { return zmqshim_result(zmq_bind(socket, endpoint)); }
+
+static inline int zmqshim_connect(void *socket, const char *endpoint) {
+    return zmqshim_result(zmq_connect(socket, endpoint));
+}
+
+static inline int zmqshim_last_endpoint(void *socket, char *text, size_t capacity) {
+    return zmqshim_result(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, text, &capacity));
+}
+
+// A NULL endpoint stops the monitor.
+static inline int zmqshim_monitor(void *socket, const char *endpoint, int events) {
+    return zmqshim_result(zmq_socket_monitor(socket, endpoint, events));
+}
+
+static inline int zmqshim_poll(zmq_pollitem_t *items, int count, long milliseconds) {
+    return zmqshim_result(zmq_poll(items, count, milliseconds));
+}
+
+// Messages
+
+// A signal interrupts a wait, never a call that does not wait.
+static inline int zmqshim_send_message(void *socket, zmq_msg_t *message, int flags) {
+    int status;
+    do {
+        status = zmq_msg_send(message, socket, flags);
+    } while (status < 0 && zmq_errno() == EINTR && (flags & ZMQ_DONTWAIT));
+    if (status >= 0) {
+        return 0;
+    }
+    status = -zmq_errno();
+    zmq_msg_close(message);
+    return status;
+}
+
+static inline int zmqshim_send_copy(void *socket, const void *bytes, size_t count, int flags) {
+    zmq_msg_t message;
+    if (zmq_msg_init_size(&message, count) != 0) {
+        return -zmq_errno();
+    }
+    if (count) {
+        memcpy(zmq_msg_data(&message), bytes, count);
+    }
+    return zmqshim_send_message(socket, &message, flags);
+}
+
+// Runs on an I/O thread of libzmq, or inside a call that drops the message: one decrement and nothing else.
+static inline void zmqshim_give_back(void *bytes, void *lent) {
+    (void)bytes;
+    __atomic_fetch_sub((int64_t *)lent, 1, __ATOMIC_RELEASE);
+}
+
+static inline int64_t zmqshim_lent(const int64_t *lent) { return __atomic_load_n(lent, __ATOMIC_ACQUIRE); }
+
+// Sends `bytes` in place. They must stay as they are until `lent`, raised by one here, has come down again.
+static inline int zmqshim_send_lent(void *socket, const void *bytes, size_t count, int64_t *lent, int flags) {
+    zmq_msg_t message;
+    __atomic_fetch_add(lent, 1, __ATOMIC_RELAXED);
+    if (zmq_msg_init_data(&message, (void *)bytes, count, zmqshim_give_back, lent) != 0) {
+        int error = zmq_errno();
+        __atomic_fetch_sub(lent, 1, __ATOMIC_RELAXED);
+        return -error;
+    }
+    return zmqshim_send_message(socket, &message, flags);
+}
+
+// Initialises `message`; on failure there is nothing in it to close.
+static inline int zmqshim_receive(void *socket, zmq_msg_t *message, int flags) {
+    int status;
+    zmq_msg_init(message);
+    do {
+        status = zmq_msg_recv(message, socket, flags);
+    } while (status < 0 && zmq_errno() == EINTR && (flags & ZMQ_DONTWAIT));
+    return status >= 0 ? 0 : -zmq_errno();
+}
+
+// The system
+
+// A number that no other living thread has.
+static inline uintptr_t zmqshim_thread(void) { return (uintptr_t)pthread_self(); }
+
+#endif

@@ -1,0 +1,121 @@
+package import Coordination
+internal import Foundation
+package import Messaging
+package import Training
+
+/// Training runs whose gradients are computed by other processes.
+package enum ClusterTraining {
+    /// What came of the workers.
+    package struct Roster: Sendable {
+        package let seen: Int
+        package let lost: Int
+
+        package init(seen: Int, lost: Int) {
+            self.seen = seen
+            self.lost = lost
+        }
+    }
+
+    /// Trains with `workers` processes on this machine, over sockets that only this user can reach.
+    package static func train(
+        _ trainer: Trainer, run: RunID, incarnation: UInt64, workers: Int, threads: Int, shouldStop: @escaping @Sendable () -> Bool,
+        note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> Void
+    ) async throws -> Roster {
+        let directory = try PrivateDirectory()
+        let children = ChildEvents()
+        let endpoint = try directory.endpoint("data")
+        let settings = CoordinatorSettings(
+            run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),
+            fallbackAfter: .seconds(10), threads: threads)
+        let loop = CoordinatorLoop(trainer, settings: settings, children: children, note: note)
+        let context = try Context()
+        let launcher = Task { await LocalWorkers(count: workers, endpoint: endpoint, children: children).run() }
+        do {
+            try await onThread {
+                try loop.run(in: context, ready: { _ in }, shouldStop: shouldStop, stepDone: stepDone)
+            }
+        } catch {
+            launcher.cancel()
+            await launcher.value
+            throw error
+        }
+        // Workers that were told to stop end by themselves; one that does not is ended.
+        let limit = Task {
+            try await Task.sleep(for: .seconds(3))
+            launcher.cancel()
+        }
+        await launcher.value
+        limit.cancel()
+        context.terminate()
+        return Roster(seen: loop.workersSeen, lost: loop.workersLost)
+    }
+
+    /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
+    package static func coordinate(
+        _ trainer: Trainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration, threads: Int,
+        ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool, note: @escaping (String) -> Void,
+        stepDone: @escaping (StepReport, Int) throws -> Void
+    ) async throws -> Roster {
+        let settings = CoordinatorSettings(
+            run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
+            fallbackAfter: fallbackAfter, threads: threads)
+        let loop = CoordinatorLoop(trainer, settings: settings, note: note)
+        let context = try Context()
+        try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
+        context.terminate()
+        return Roster(seen: loop.workersSeen, lost: loop.workersLost)
+    }
+
+    /// Pings have a socket of their own: another file beside a local one, any free port on the same address otherwise.
+    private static func controlEndpoint(beside endpoint: Endpoint) throws -> Endpoint {
+        switch endpoint.transport {
+        case .ipc(let path): try Endpoint("ipc://\(path).control")
+        case .tcp(let host, _): try Endpoint("tcp://\(host.contains(":") ? "[\(host)]" : host):*")
+        case .inproc(let name): try Endpoint("inproc://\(name).control")
+        }
+    }
+
+    /// Refuses an endpoint that others could reach: without keys anybody could take part.
+    package static func requireLoopback(_ endpoint: Endpoint) throws {
+        guard endpoint.isLoopback else {
+            throw ClusterError(
+                exitCode: 2,
+                "endpoint \(endpoint): without keys only this machine may connect; expected ipc://PATH or tcp://127.0.0.1:PORT")
+        }
+        if case .ipc(let path) = endpoint.transport {
+            do { try PrivateDirectory.check(URL(fileURLWithPath: path).deletingLastPathComponent().path) } catch {
+                throw ClusterError(exitCode: 2, "\(error)")
+            }
+        }
+    }
+
+    /// Works for the coordinator at `endpoint`.
+    ///
+    /// - Parameter local: the name that the launcher chose, for a child of a coordinator on this machine.
+    package static func work(
+        for endpoint: Endpoint, local: [UInt8]?, note: @escaping (String) -> Void
+    ) throws -> (code: Int32, sentence: String) {
+        let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
+        let loop = WorkerLoop(
+            connectingTo: endpoint, identity: identity, parent: local == nil ? nil : getppid(), note: note)
+        let context = try Context()
+        let end = try loop.run(in: context)
+        context.terminate()
+        return end
+    }
+
+    /// Sockets live and die on one thread, and waiting on them must not take one of Swift's own.
+    private static func onThread(_ body: @escaping () throws -> Void) async throws {
+        let work = Unchecked(body: body)
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            let thread = Thread { continuation.resume(with: Result { try work.body() }) }
+            thread.stackSize = 8 << 20
+            thread.start()
+        }
+    }
+
+    /// The caller waits for the thread and touches nothing of it meanwhile.
+    private struct Unchecked: @unchecked Sendable {
+        let body: () throws -> Void
+    }
+}

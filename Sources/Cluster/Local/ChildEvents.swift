@@ -1,0 +1,18 @@
+internal import Coordination
+internal import Synchronization
+
+/// Where the launcher of local workers says that one has ended, for the coordinator's loop to find.
+package final class ChildEvents: Sendable {
+    private let exited = Mutex<[WorkerID]>([])
+
+    package init() {}
+
+    func reportExit(of worker: WorkerID) { exited.withLock { $0.append(worker) } }
+
+    func takeExited() -> [WorkerID] {
+        exited.withLock { workers in
+            defer { workers = [] }
+            return workers
+        }
+    }
+}

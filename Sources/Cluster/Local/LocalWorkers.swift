@@ -1,0 +1,41 @@
+internal import Coordination
+internal import Foundation
+internal import Messaging
+internal import Subprocess
+#if canImport(System)
+internal import System
+#else
+internal import SystemPackage
+#endif
+
+/// Worker processes on this machine, children of the coordinator's.
+struct LocalWorkers {
+    let count: Int
+    let endpoint: Endpoint
+    let children: ChildEvents
+
+    /// Starts the workers and waits until all of them have ended; a cancelled task ends them.
+    func run() async {
+        await withTaskGroup { group in
+            for _ in 0..<count { group.addTask { await runOne() } }
+        }
+    }
+
+    private func runOne() async {
+        // A fresh name for each start: libzmq leaves a second owner of a name mute.
+        let identity = [UInt8(ascii: "L")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
+        let hex = identity.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        defer { children.reportExit(of: WorkerID(identity)) }
+        var options = PlatformOptions()
+        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(2))]
+        _ = try? await Subprocess.run(
+            .path(FilePath(Self.executable)),
+            arguments: ["worker", "--connect", endpoint.description, "--local", hex],
+            platformOptions: options, input: .none, output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+    }
+
+    /// The program that is running.
+    private static var executable: String {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    }
+}

@@ -1,0 +1,190 @@
+internal import Coordination
+internal import Foundation
+package import Messaging
+internal import TensorCore
+internal import Training
+
+/// Owns a worker's socket and clock: receives, computes, sends, on one thread. It holds no data set and no configuration: both arrive.
+package final class WorkerLoop {
+    private let endpoint: Endpoint
+    private let identity: PeerIdentity
+    /// The process that this one ends with; nil for a worker that was started by hand.
+    private let parent: Int32?
+    private let note: (String) -> Void
+
+    private var machine: WorkerMachine
+    private var computer: ShardComputer?
+    private var model: [UInt8] = []
+    private var run = RunID.none
+    private var incarnation: UInt64 = 0
+
+    private var parameters: Storage?
+    /// The step whose parameters the model holds.
+    private var loadedStep: UInt64?
+    private var assignments: [ShardRange: [UInt8]] = [:]
+    private var answers: [SubtreeAnswer] = []
+    private var payload: Frame?
+    private var liveness: LivenessThread?
+    private var ending: (code: Int32, sentence: String)?
+    private let clock = ContinuousClock()
+    private let begun: ContinuousClock.Instant
+
+    /// - Parameters:
+    ///   - identity: a name of at least one byte, fresh for each start; its first byte is not zero.
+    ///   - note: takes sentences for people.
+    package init(connectingTo endpoint: Endpoint, identity: [UInt8], parent: Int32?, note: @escaping (String) -> Void) {
+        self.endpoint = endpoint
+        self.identity = PeerIdentity(identity)
+        self.parent = parent
+        self.note = note
+        let host = ProcessInfo.processInfo.hostName
+        machine = WorkerMachine(
+            WorkerConfiguration(
+                version: Release.version, fingerprint: NumericsFingerprint.measure().bytes,
+                label: "\(host):\(ProcessInfo.processInfo.processIdentifier)", threads: 1))
+        begun = clock.now
+    }
+
+    /// Works until the coordinator says that it is over, or nothing more can be done.
+    ///
+    /// - Returns: the exit code and the last line.
+    package func run(in context: Context) throws -> (code: Int32, sentence: String) {
+        FloatingPointEnvironment.prepareThread()
+        let socket = try Socket(.dealer, in: context, options: .data(frameBytes: frameBytes, identity: identity))
+        try socket.connect(endpoint)
+        defer { liveness?.stop() }
+        try perform(.started, socket, context)
+        var lastTick = clock.now
+        while ending == nil {
+            if let received = try socket.receive(within: .milliseconds(100), maximumFrames: 4) {
+                try take(received, socket, context)
+            }
+            if clock.now - lastTick > .milliseconds(100) {
+                lastTick = clock.now
+                try perform(.tick, socket, context)
+                if let code = StopSignal.exitCode {
+                    try perform(.leave(exitCode: code, reason: "stopped by a signal"), socket, context)
+                }
+                if let parent, getppid() != parent {
+                    try perform(.leave(exitCode: 1, reason: "the process that started it is gone"), socket, context)
+                }
+            }
+        }
+        try socket.close(linger: .milliseconds(200))
+        return ending ?? (1, "ended")
+    }
+
+    private func take(_ received: Received, _ socket: borrowing Socket, _ context: Context) throws {
+        switch received {
+        case .overlong(_, let frameCount):
+            try perform(.undecodable(DecodeError(.frames, wanted: 2, got: UInt64(frameCount))), socket, context)
+        case .message(let arrived):
+            switch Coordination.Message.decode(arrived, receiver: .worker) {
+            case .failure(let error): try perform(.undecodable(error), socket, context)
+            case .success(let (message, payload)):
+                self.payload = payload
+                try perform(.received(message), socket, context)
+                self.payload = nil
+            }
+        }
+    }
+
+    private func perform(_ event: WorkerEvent, _ socket: borrowing Socket, _ context: Context) throws {
+        let directives = machine.handle(event, at: clock.now - begun)
+        liveness?.update(machine.ping)
+        for directive in directives { try carryOut(directive, socket, context) }
+    }
+
+    private func carryOut(_ directive: WorkerDirective, _ socket: borrowing Socket, _ context: Context) throws {
+        switch directive {
+        case .send(let message):
+            // What finds no room is said again by the machine.
+            _ = try socket.send(message.payloads, within: .milliseconds(100))
+        case .welcomed(let welcome, let run, let incarnation):
+            try join(welcome, run, incarnation, socket, context)
+        case .storeParameters(_, let offset, _):
+            guard let parameters, let payload, parameters.take(payload, at: offset) else {
+                preconditionFailure("storeParameters: a frame at \(offset) does not fit")
+            }
+            loadedStep = nil
+        case .storeAssignment(let frame):
+            guard let payload else { preconditionFailure("storeAssignment: no frame has arrived") }
+            var bytes = assignments[frame.range] ?? Array(repeating: 0, count: frame.total)
+            bytes.replaceSubrange(frame.offset..<frame.offset + frame.length, with: payload.bytes)
+            assignments[frame.range] = bytes
+        case .compute(let step, let range): try compute(step, range, socket, context)
+        case .sendAnswer(let step, let subtree): try sendAnswer(step, subtree, socket)
+        case .forget:
+            assignments = [:]
+            answers = []
+        case .exit(let code, let sentence): ending = (code, sentence)
+        }
+    }
+
+    private func join(
+        _ welcome: Welcome, _ run: RunID, _ incarnation: UInt64, _ socket: borrowing Socket, _ context: Context
+    ) throws {
+        self.run = run
+        self.incarnation = incarnation
+        if computer == nil || welcome.model != model {
+            guard let description = ModelDescription(decoding: welcome.model) else {
+                return try perform(.leave(exitCode: 1, reason: "the coordinator's model description cannot be read"), socket, context)
+            }
+            computer = ShardComputer(description)
+            model = welcome.model
+        }
+        guard let computer, UInt64(4 * computer.layout.count) == welcome.parameterBytes else {
+            return try perform(
+                .leave(exitCode: 1, reason: "the coordinator sends \(welcome.parameterBytes) bytes of parameters for a model of \(4 * (computer?.layout.count ?? 0))"),
+                socket, context)
+        }
+        parameters = Storage(count: computer.layout.count)
+        loadedStep = nil
+        if liveness == nil, let control = try? Endpoint(welcome.controlEndpoint) {
+            let thread = LivenessThread(context: context, endpoint: control, identity: identity)
+            thread.update(machine.ping)
+            thread.start()
+            liveness = thread
+        }
+        note("joined run \(run)")
+    }
+
+    private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {
+        guard let computer, let parameters, let bytes = assignments.removeValue(forKey: range) else {
+            preconditionFailure("compute: step \(step), shards \(range): nothing to compute from")
+        }
+        do {
+            let work = try ShardWork(decoding: bytes)
+            guard work.shards == range.shards, work.step == step, work.fits(computer.description) else {
+                throw ShardWorkError(description: "assignment of step \(step), shards \(range): its content is for other shards or another model")
+            }
+            if loadedStep != step {
+                computer.importParameters(parameters)
+                loadedStep = step
+            }
+            answers = computer.compute(work)
+        } catch {
+            return try perform(.leave(exitCode: 1, reason: "\(error)"), socket, context)
+        }
+        try perform(.computed(step: step, range: range), socket, context)
+    }
+
+    private func sendAnswer(_ step: UInt64, _ subtree: Subtree, _ socket: borrowing Socket) throws {
+        guard let answer = answers.first(where: { $0.subtree == subtree }) else {
+            preconditionFailure("sendAnswer: no sums of \(subtree)")
+        }
+        let block = SharedBytes.lending(answer.storage)
+        let frames = StreamFrames(
+            .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: block.byteCount)
+        var stream = OutgoingStream(frames: frames, block: block)
+        let deadline = clock.now + .seconds(10)
+        while !stream.isDone {
+            if try socket.send(stream.payloads, within: .milliseconds(500)) == .sent {
+                stream.advance()
+            } else if clock.now > deadline || StopSignal.received != nil {
+                // The coordinator is gone or stuck; the machine finds out and says hello again.
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+/// What a coordinator is told before it starts.
+package struct CoordinatorConfiguration: Sendable {
+    package var run: RunID
+    package var incarnation: UInt64
+    /// S, a power of two.
+    package var shards: Int
+    /// The program's version; workers of another one are refused.
+    package var version: String
+    /// The numerics self-test's hash; workers with another one are refused.
+    package var fingerprint: [UInt8]
+
+    /// Length of the parameter stream of every step.
+    package var parameterBytes: UInt64
+    package var answerLimit: UInt64
+    package var assignmentLimit: UInt64
+    /// Where workers send their pings; empty for the endpoint they know.
+    package var controlEndpoint = ""
+    /// The model's description, handed to every worker as it is.
+    package var model: [UInt8]
+
+    package var maximumWorkers = 64
+    /// Silence after which a worker gets no new range.
+    package var suspectAfter: Duration = .seconds(3)
+    /// Silence after which a worker is lost.
+    package var lostAfter: Duration = .seconds(5)
+    /// How long a worker may hold ranges without computing and without a frame in either direction before it has to
+    /// say hello again: something on the way to it or from it was lost. Longer than a frame takes on the slowest link.
+    package var stallAfter: Duration = .seconds(30)
+    /// The least age at which a range is computed a second time; twice the median range time where that is more.
+    package var stragglerMinimum: Duration = .milliseconds(500)
+    /// How long to wait for a first worker before computing alone.
+    package var fallbackAfter: Duration = .seconds(10)
+    /// The most shards the coordinator computes at once, so that workers that come in take the rest.
+    package var localShards: Int
+
+    package init(
+        run: RunID, incarnation: UInt64, shards: Int, version: String, fingerprint: [UInt8], parameterBytes: UInt64,
+        answerLimit: UInt64, assignmentLimit: UInt64, model: [UInt8]
+    ) {
+        precondition(
+            Subtree.root(of: shards).count == shards && fingerprint.count == Hello.fingerprintBytes,
+            "CoordinatorConfiguration: fingerprint of \(fingerprint.count) bytes; wanted \(Hello.fingerprintBytes)")
+        precondition(
+            max(parameterBytes, answerLimit, assignmentLimit) <= maximumStreamBytes,
+            "CoordinatorConfiguration: a stream longer than \(maximumStreamBytes) bytes")
+        self.run = run
+        self.incarnation = incarnation
+        self.shards = shards
+        self.version = version
+        self.fingerprint = fingerprint
+        self.parameterBytes = parameterBytes
+        self.answerLimit = answerLimit
+        self.assignmentLimit = assignmentLimit
+        self.model = model
+        localShards = max(1, shards / 4)
+    }
+}

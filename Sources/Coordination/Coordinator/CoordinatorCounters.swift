@@ -1,0 +1,31 @@
+/// What happened so far, as counts; the only thing in the machine that lives longer than a step.
+package struct CoordinatorCounters: Equatable, Sendable {
+    /// Why a well-formed message changed nothing.
+    package enum Stale: String, CaseIterable, Sendable {
+        case run
+        case incarnation
+        /// From before the worker's last hello.
+        case session
+        case step
+        /// For shards that are not this worker's, or not any more.
+        case unassigned
+        case repeatedFrame
+        case unknownSender
+        case banned
+        case stopped
+    }
+
+    package internal(set) var stale: [Stale: Int] = [:]
+    package internal(set) var malformed: [DecodeError.Code: Int] = [:]
+    package internal(set) var joined = 0
+    package internal(set) var lost = 0
+    package internal(set) var refused = 0
+    package internal(set) var dropped = 0
+    package internal(set) var stepsReduced = 0
+    package internal(set) var rangesAssigned = 0
+    package internal(set) var rangesRepeated = 0
+    /// Second answers that were equal to the byte.
+    package internal(set) var equalAnswers = 0
+    package internal(set) var conflicts = 0
+    package internal(set) var shardsComputedLocally = 0
+}

@@ -1,0 +1,107 @@
+/// What a coordinator's shell tells the machine.
+///
+/// The shell hands over what has arrived before it ticks: silence is counted from the last message the machine saw.
+package enum CoordinatorEvent: Sendable {
+    case received(Message, from: WorkerID)
+    /// Frames that are no message.
+    case undecodable(DecodeError, from: WorkerID)
+    /// The batch and the parameters of a step are there; what was left of an earlier step is over.
+    case beginStep(UInt64)
+    /// The answer of a `fold` directive is in the reduction tree.
+    case folded(step: UInt64, subtree: Subtree)
+    /// The answer of a `fold` directive was not what an answer holds; its sender is dropped.
+    case unusable(step: UInt64, subtree: Subtree, reason: String)
+    /// The sums of a `computeLocally` directive are in the reduction tree.
+    case computedLocally(step: UInt64, range: ShardRange)
+    /// A local worker's process has ended.
+    case workerExited(WorkerID)
+    /// The socket says that a worker cannot be reached.
+    case sendFailed(to: WorkerID)
+    /// The coordinator itself did not run for this long; nobody else is to blame for the silence.
+    case suspended(for: Duration)
+    /// Time has passed; ten times a second will do.
+    case tick
+    /// The run is over, or is being stopped.
+    case stop(reason: String)
+}
+
+/// What the machine asks of a coordinator's shell, to be done in order.
+package enum CoordinatorDirective: Equatable, Sendable {
+    case send(Message, to: WorkerID)
+    /// Send all parameter frames of the step.
+    case publishParameters(to: WorkerID, step: UInt64)
+    /// Send the assignment stream of these shards' batch rows.
+    case assign(ShardRange, step: UInt64, to: WorkerID)
+
+    /// Copy the payload that was just received to this place; the first of its answer asks for the buffer.
+    case store(AnswerFrame)
+    /// The answer is whole and the first for its subtree: put it into the reduction tree, then say `folded` or
+    /// `unusable`. The buffer of this worker and subtree is the shell's again.
+    case fold(step: UInt64, subtree: Subtree, from: WorkerID)
+    /// The buffer of this worker and subtree is not needed any more.
+    case discard(step: UInt64, subtree: Subtree, from: WorkerID)
+    /// Every shard of the step is in the reduction tree, each once.
+    case stepReduced(UInt64)
+    /// Compute these shards here, put their subtrees into the reduction tree, then say `computedLocally`.
+    case computeLocally(step: UInt64, range: ShardRange)
+
+    // For the log.
+    case joined(WorkerID, Hello)
+    case suspected(WorkerID, silentFor: Duration)
+    case lost(WorkerID, LossReason)
+    case refused(WorkerID, Refusal)
+    case dropped(WorkerID, reason: String)
+    /// An idle worker computes a straggler's range a second time.
+    case repeated(ShardRange, step: UInt64, of: WorkerID, by: WorkerID)
+    /// Two workers' answers for the same subtree differ; the first one stands.
+    case conflict(AnswerConflict)
+}
+
+/// One piece of an answer and where it belongs.
+package struct AnswerFrame: Hashable, Sendable {
+    package let worker: WorkerID
+    package let step: UInt64
+    package let subtree: Subtree
+    package let offset: Int
+    package let length: Int
+    /// Bytes of the whole answer.
+    package let total: Int
+}
+
+/// Two answers that should be equal to the byte and are not.
+package struct AnswerConflict: Hashable, Sendable {
+    package let step: UInt64
+    package let subtree: Subtree
+    package let first: WorkerID
+    package let second: WorkerID
+
+    package init(step: UInt64, subtree: Subtree, first: WorkerID, second: WorkerID) {
+        self.step = step
+        self.subtree = subtree
+        self.first = first
+        self.second = second
+    }
+}
+
+/// Why a worker is on the roster no more.
+package enum LossReason: Hashable, Sendable, CustomStringConvertible {
+    case silent(Duration)
+    case exited
+    case unreachable
+    case left(String)
+    /// It said hello again while it held work.
+    case restarted
+    /// It held ranges and nothing moved; it has to say hello again.
+    case stalled
+
+    package var description: String {
+        switch self {
+        case .silent(let duration): "silent for \(duration)"
+        case .exited: "its process ended"
+        case .unreachable: "it cannot be reached"
+        case .left(let reason): "it left: \(reason)"
+        case .restarted: "it said hello again"
+        case .stalled: "nothing moved although it held work"
+        }
+    }
+}

@@ -1,0 +1,132 @@
+/// Answers on their way into the reduction tree.
+extension CoordinatorMachine {
+    mutating func receiveAnswer(_ header: Header, from worker: WorkerID) {
+        guard let subtree = header.subtree, subtree.end <= configuration.shards else {
+            return drop(worker, reason: "answer for shards up to \(header.range?.end ?? 0) of \(configuration.shards)")
+        }
+        guard header.step == progress?.step else { return countStale(.step) }
+        guard members[worker]!.holds(subtree, of: header.step) else { return countStale(.unassigned) }
+
+        let first = progress!.answers[subtree]
+        var partial: PartialAnswer
+        do throws(StreamAssembly.Failure) {
+            partial =
+                if let known = members[worker]!.partials.removeValue(forKey: subtree) {
+                    known
+                } else {
+                    PartialAnswer(
+                        assembly: try StreamAssembly(total: header.total, limit: configuration.answerLimit),
+                        isStored: first == nil)
+                }
+            if try partial.assembly.accept(header) == .repeated {
+                members[worker]!.partials[subtree] = partial
+                return countStale(.repeatedFrame)
+            }
+        } catch {
+            return drop(worker, reason: "answer for \(subtree): \(error)")
+        }
+
+        members[worker]!.lastMoved = now
+        if partial.isStored {
+            directives.append(
+                .store(
+                    AnswerFrame(
+                        worker: worker, step: header.step, subtree: subtree, offset: Int(header.offset),
+                        length: Int(header.length), total: Int(header.total))))
+        }
+        if let first { compare(&partial, of: worker, with: first, at: subtree) }
+        if partial.assembly.isWhole {
+            answered(subtree, by: worker, partial)
+        } else {
+            members[worker]!.partials[subtree] = partial
+        }
+    }
+
+    /// Takes a whole answer: the first one counts.
+    private mutating func answered(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
+        let step = progress!.step
+        markAnswered(subtree, by: worker)
+        guard progress!.answers[subtree] == nil else {
+            if !partial.hasConflict { counters.equalAnswers += 1 }
+            return
+        }
+        let first = FirstAnswer(worker: worker, assembly: partial.assembly)
+        progress!.answers[subtree] = first
+        directives.append(.fold(step: step, subtree: subtree, from: worker))
+
+        for other in membersInOrder {
+            guard var late = members[other.id]!.partials[subtree] else { continue }
+            if late.isStored {
+                late.isStored = false
+                directives.append(.discard(step: step, subtree: subtree, from: other.id))
+            }
+            compare(&late, of: other.id, with: first, at: subtree)
+            members[other.id]!.partials[subtree] = late
+        }
+    }
+
+    private mutating func compare(
+        _ second: inout PartialAnswer, of worker: WorkerID, with first: FirstAnswer, at subtree: Subtree
+    ) {
+        guard !second.hasConflict, !second.assembly.agrees(with: first.assembly) else { return }
+        second.hasConflict = true
+        counters.conflicts += 1
+        directives.append(
+            .conflict(
+                AnswerConflict(step: progress!.step, subtree: subtree, first: first.worker, second: worker)))
+    }
+
+    private mutating func markAnswered(_ subtree: Subtree, by worker: WorkerID) {
+        let step = progress!.step
+        guard
+            let index = members[worker]!.outstanding.firstIndex(where: {
+                $0.step == step && $0.unanswered.contains(subtree)
+            })
+        else { return }
+        members[worker]!.outstanding[index].unanswered.removeAll { $0 == subtree }
+        guard members[worker]!.outstanding[index].unanswered.isEmpty else { return }
+        let assignment = members[worker]!.retire(at: index, now: now)
+        if let startedAt = assignment.startedAt { rangeTimes.record(now - startedAt) }
+    }
+
+    mutating func folded(_ step: UInt64, _ subtree: Subtree) {
+        guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
+        progress!.answers[subtree]!.isFolded = true
+        count(subtree.count)
+    }
+
+    mutating func unusable(_ step: UInt64, _ subtree: Subtree, _ reason: String) {
+        guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
+        let worker = progress!.answers.removeValue(forKey: subtree)!.worker
+        // Of another's late answer the frames are gone that came after the first was whole.
+        for other in membersInOrder where members[other.id]!.partials.removeValue(forKey: subtree) != nil {
+            markAnswered(subtree, by: other.id)
+        }
+        makePending([subtree])
+        drop(worker, reason: "answer for \(subtree): \(reason)")
+    }
+
+    mutating func computedLocally(_ step: UInt64, _ range: ShardRange) {
+        guard progress?.step == step, progress!.local == range else { return }
+        progress!.local = nil
+        counters.shardsComputedLocally += range.count
+        count(range.count)
+    }
+
+    private mutating func count(_ shards: Int) {
+        progress!.counted += shards
+        guard progress!.counted == configuration.shards else { return }
+        progress!.isReduced = true
+        counters.stepsReduced += 1
+        directives.append(.stepReduced(progress!.step))
+    }
+
+    mutating func discardPartials(of worker: WorkerID) {
+        guard let progress else { return }
+        for (subtree, partial) in members[worker]!.partials.sorted(by: { $0.key.first < $1.key.first })
+        where partial.isStored {
+            directives.append(.discard(step: progress.step, subtree: subtree, from: worker))
+        }
+        members[worker]!.partials = [:]
+    }
+}

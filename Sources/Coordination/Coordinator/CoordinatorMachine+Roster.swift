@@ -1,0 +1,169 @@
+/// Who takes part: hello, pulls, pings, silence, loss.
+extension CoordinatorMachine {
+    mutating func receive(_ message: Message, from worker: WorkerID) {
+        if let stopReason {
+            countStale(.stopped)
+            // An answer's frames come many at a time, and the pull behind them is told as well.
+            if message.header.kind != .answer { send(.stop(reason: stopReason), to: worker) }
+            return
+        }
+        if case .hello(let hello) = message.body { return receiveHello(hello, from: worker) }
+
+        guard members[worker] != nil else {
+            countStale(.unknownSender)
+            switch message.body {
+            case .pull, .ping: send(.register, to: worker)
+            // One reply to an answer of many frames.
+            case .answer where message.header.offset == 0: send(.register, to: worker)
+            default: break
+            }
+            return
+        }
+        members[worker]!.lastHeard = now
+        members[worker]!.isSuspect = false
+        guard message.header.run == configuration.run else { return countStale(.run) }
+        guard message.header.incarnation == configuration.incarnation else { return countStale(.incarnation) }
+
+        switch message.body {
+        case .pull(let status):
+            guard take(status, from: worker) else { return }
+            if let range = message.header.range { finished(range, step: message.header.step, by: worker) }
+        case .ping(let status):
+            guard take(status, from: worker) else { return }
+            send(.pong, to: worker)
+        case .answer: receiveAnswer(message.header, from: worker)
+        case .goodbye(let reason): lose(worker, .left(reason))
+        case .hello, .welcome, .refused, .parameters, .assignment, .register, .pong, .stop: break
+        }
+    }
+
+    mutating func receiveMalformed(_ error: DecodeError, from worker: WorkerID) {
+        counters.malformed[error.code, default: 0] += 1
+        if error.code == .version {
+            let refusal = Refusal(
+                .version, "the coordinator speaks protocol version \(error.wanted), the worker \(error.got)")
+            remove(worker)
+            refuse(worker, refusal)
+        } else if members[worker] != nil {
+            drop(worker, reason: error.message)
+        }
+    }
+
+    private mutating func receiveHello(_ hello: Hello, from worker: WorkerID) {
+        if let member = members[worker], hello.session <= member.hello.session {
+            members[worker]!.lastHeard = now
+            return countStale(.session)
+        }
+        guard !banned.contains(worker) else {
+            countStale(.banned)
+            return send(.refused(Refusal(.malformed, "this worker was dropped for a malformed message")), to: worker)
+        }
+        if let refusal = refusal(of: hello, from: worker) {
+            remove(worker)
+            return refuse(worker, refusal)
+        }
+
+        if let member = members[worker] {
+            let heldWork = !member.outstanding.isEmpty
+            remove(worker)
+            if heldWork { noteLoss(worker, .restarted) }
+        }
+        members[worker] = Member(id: worker, number: nextNumber, hello: hello, at: now)
+        nextNumber += 1
+        counters.joined += 1
+        send(
+            .welcome(
+                Welcome(
+                    session: hello.session, shards: UInt32(configuration.shards),
+                    parameterBytes: configuration.parameterBytes, answerLimit: configuration.answerLimit,
+                    assignmentLimit: configuration.assignmentLimit, controlEndpoint: configuration.controlEndpoint,
+                    model: configuration.model)),
+            to: worker)
+        directives.append(.joined(worker, hello))
+    }
+
+    private func refusal(of hello: Hello, from worker: WorkerID) -> Refusal? {
+        if hello.version != configuration.version {
+            return Refusal(
+                .version, "the coordinator is version \(configuration.version), the worker \(hello.version)")
+        }
+        if hello.fingerprint != configuration.fingerprint {
+            return Refusal(
+                .fingerprint, "numerics fingerprint: the coordinator's arithmetic and the worker's give different bits")
+        }
+        if members[worker] == nil, members.count >= configuration.maximumWorkers {
+            return Refusal(.full, "there are \(members.count) workers, as many as the coordinator takes")
+        }
+        return nil
+    }
+
+    /// Takes note of how a worker stands; false when that was before its last hello.
+    private mutating func take(_ status: WorkerStatus, from worker: WorkerID) -> Bool {
+        guard status.session == members[worker]!.hello.session else {
+            countStale(.session)
+            return false
+        }
+        // Two at most: one being computed, one on its way.
+        members[worker]!.wanted = Int(min(status.wanted, 2))
+        members[worker]!.isComputing = status.isComputing
+        if status.isComputing || status.progress != members[worker]!.progress { members[worker]!.lastMoved = now }
+        members[worker]!.progress = status.progress
+        return true
+    }
+
+    mutating func checkSilence() {
+        for member in membersInOrder {
+            let silence = now - member.lastHeard
+            if silence >= configuration.lostAfter {
+                lose(member.id, .silent(silence))
+            } else if silence >= configuration.suspectAfter {
+                if !member.isSuspect { directives.append(.suspected(member.id, silentFor: silence)) }
+                members[member.id]!.isSuspect = true
+            } else if !member.outstanding.isEmpty, !member.isComputing,
+                now - member.lastMoved >= configuration.stallAfter
+            {
+                lose(member.id, .stalled)
+                send(.register, to: member.id)
+            }
+        }
+    }
+
+    mutating func lose(_ worker: WorkerID, _ reason: LossReason) {
+        guard members[worker] != nil else { return }
+        remove(worker)
+        noteLoss(worker, reason)
+    }
+
+    /// Takes an offender off the roster and tells it so.
+    mutating func drop(_ worker: WorkerID, reason: String) {
+        remove(worker)
+        banned.append(worker)
+        if banned.count > CoordinatorMachine.bannedLimit { banned.removeFirst() }
+        counters.dropped += 1
+        directives.append(.dropped(worker, reason: reason))
+        send(.refused(Refusal(.malformed, "malformed message: \(reason)")), to: worker)
+    }
+
+    private mutating func refuse(_ worker: WorkerID, _ refusal: Refusal) {
+        counters.refused += 1
+        send(.refused(refusal), to: worker)
+        directives.append(.refused(worker, refusal))
+    }
+
+    private mutating func noteLoss(_ worker: WorkerID, _ reason: LossReason) {
+        counters.lost += 1
+        directives.append(.lost(worker, reason))
+    }
+
+    /// Takes a worker off the roster; what it held and nobody else holds is pending again.
+    private mutating func remove(_ worker: WorkerID) {
+        guard members[worker] != nil else { return }
+        discardPartials(of: worker)
+        let assignments = members[worker]!.outstanding
+        members[worker] = nil
+        for assignment in assignments { giveBack(assignment) }
+        noteHelp()
+        // Whose workers have all gone computes by itself at once.
+        if members.isEmpty { aloneSince = now - configuration.fallbackAfter }
+    }
+}

@@ -1,0 +1,129 @@
+/// Who computes what.
+extension CoordinatorMachine {
+    /// Gives out what is pending, then repeats stragglers' ranges, then computes here when nobody else can.
+    mutating func giveOutWork() {
+        noteHelp()
+        guard let step = progress, !step.isReduced else { return }
+        while !progress!.pending.isEmpty {
+            let idle = membersInOrder.filter(\.isIdle)
+            let takers = idle.isEmpty ? membersInOrder.filter(\.hasRoom) : idle
+            guard !takers.isEmpty else { break }
+            for (taker, range) in zip(takers, ShardPartition.split(progress!.pending, into: takers.count)) {
+                progress!.pending.remove(range.shards)
+                assign(range, to: taker.id)
+            }
+        }
+        if progress!.pending.isEmpty { repeatStragglers() }
+        computeAlone()
+    }
+
+    private mutating func assign(_ range: ShardRange, to worker: WorkerID) {
+        let step = progress!.step
+        if members[worker]!.publishedStep != step {
+            members[worker]!.publishedStep = step
+            directives.append(.publishParameters(to: worker, step: step))
+        }
+        let isFirst = members[worker]!.outstanding.isEmpty
+        members[worker]!.outstanding.append(
+            Assignment(step: step, range: range, unanswered: range.subtrees, startedAt: isFirst ? now : nil))
+        members[worker]!.lastMoved = now
+        counters.rangesAssigned += 1
+        directives.append(.assign(range, step: step, to: worker))
+    }
+
+    /// A worker says that it is done with a range; what it did not answer was lost on the way, or dropped by it.
+    mutating func finished(_ range: ShardRange, step: UInt64, by worker: WorkerID) {
+        guard let index = members[worker]!.outstanding.firstIndex(where: { $0.step == step && $0.range == range })
+        else { return }
+        let assignment = members[worker]!.retire(at: index, now: now)
+        if step == progress?.step {
+            for subtree in assignment.unanswered {
+                guard let partial = members[worker]!.partials.removeValue(forKey: subtree), partial.isStored else {
+                    continue
+                }
+                directives.append(.discard(step: step, subtree: subtree, from: worker))
+            }
+        }
+        giveBack(assignment)
+    }
+
+    mutating func giveBack(_ assignment: Assignment) {
+        guard assignment.step == progress?.step else { return }
+        makePending(assignment.unanswered)
+    }
+
+    /// Makes those subtrees pending that have no answer and are in nobody's hands.
+    mutating func makePending(_ subtrees: [Subtree]) {
+        guard let step = progress?.step else { return }
+        for subtree in subtrees where progress!.answers[subtree] == nil {
+            guard !members.values.contains(where: { $0.holds(subtree, of: step) }) else { continue }
+            progress!.pending.insert(subtree.shards)
+        }
+    }
+
+    private mutating func repeatStragglers() {
+        for idle in membersInOrder where idle.isIdle {
+            guard let (straggler, range) = oldestStraggler() else { return }
+            counters.rangesRepeated += 1
+            directives.append(.repeated(range, step: progress!.step, of: straggler, by: idle.id))
+            assign(range, to: idle.id)
+        }
+    }
+
+    /// The unanswered part of a range that is late and in one worker's hands only.
+    private func oldestStraggler() -> (worker: WorkerID, range: ShardRange)? {
+        guard let progress else { return nil }
+        var oldest: (startedAt: Duration, worker: WorkerID, range: ShardRange)?
+        for member in membersInOrder {
+            // A range behind a late one, or behind one of a step that is over, is as late as that.
+            guard let startedAt = member.outstanding.first?.startedAt, isLate(startedAt) || member.isSuspect else {
+                continue
+            }
+            for assignment in member.outstanding where assignment.step == progress.step {
+                guard let range = unsharedPart(of: assignment, held: member.id) else { continue }
+                if oldest.map({ startedAt < $0.startedAt }) ?? true { oldest = (startedAt, member.id, range) }
+            }
+        }
+        return oldest.map { ($0.worker, $0.range) }
+    }
+
+    private func isLate(_ startedAt: Duration) -> Bool {
+        guard let median = rangeTimes.median else { return false }
+        return now - startedAt > max(configuration.stragglerMinimum, median * 2)
+    }
+
+    /// The first unbroken run of subtrees that nobody has answered and no other worker computes.
+    private func unsharedPart(of assignment: Assignment, held worker: WorkerID) -> ShardRange? {
+        var part: Range<Int>?
+        for subtree in assignment.unanswered {
+            let isShared =
+                progress!.answers[subtree] != nil
+                || members.values.contains { $0.id != worker && $0.holds(subtree, of: assignment.step) }
+            if let begun = part {
+                guard !isShared, subtree.first == begun.upperBound else { break }
+                part = begun.lowerBound..<subtree.end
+            } else if !isShared {
+                part = subtree.shards
+            }
+        }
+        return part.map { ShardRange($0) }
+    }
+
+    /// Takes note of whether there is anybody who could compute.
+    mutating func noteHelp() {
+        if members.values.contains(where: { $0.helps(at: now) }) {
+            aloneSince = nil
+        } else if aloneSince == nil, progress != nil {
+            aloneSince = now
+        }
+    }
+
+    private mutating func computeAlone() {
+        guard progress!.local == nil, let piece = progress!.pending.pieces.first else { return }
+        guard let aloneSince, now - aloneSince >= configuration.fallbackAfter else { return }
+        let subtree = Subtree.largest(startingAt: piece.first, within: min(piece.count, configuration.localShards))
+        progress!.pending.remove(subtree.shards)
+        progress!.local = subtree.range
+        directives.append(.computeLocally(step: progress!.step, range: subtree.range))
+    }
+}

@@ -1,0 +1,119 @@
+/// A coordinator's side of the protocol as a value: events in, directives out; no socket, no clock, no file.
+///
+/// Workers are stateless and pull. At the start of a step the pending shards are cut into nearly equal ranges, one for
+/// each idle worker. What a lost worker held is pending again at once. An idle worker with nothing pending repeats a
+/// straggler's range: the first whole answer counts, a second one must be equal to the byte. Without workers the
+/// coordinator computes small ranges itself until one comes.
+///
+/// Instants are durations since any fixed moment of a clock that never goes back. Of a step nothing is kept when the
+/// next begins but what workers still hold of it; what lives longer is counters.
+package struct CoordinatorMachine: Sendable {
+    package let configuration: CoordinatorConfiguration
+    package internal(set) var counters = CoordinatorCounters()
+
+    var members: [WorkerID: Member] = [:]
+    var nextNumber = 0
+    /// Senders of malformed messages, the last few.
+    var banned: [WorkerID] = []
+    static let bannedLimit = 64
+
+    var progress: StepProgress?
+    var rangeTimes = RangeTimes()
+    /// Since when there is nobody who could compute; nil while there is somebody.
+    var aloneSince: Duration?
+    var stopReason: String?
+
+    var now: Duration = .zero
+    var directives: [CoordinatorDirective] = []
+
+    package init(_ configuration: CoordinatorConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// Takes one event in and says what is to be done, in order.
+    package mutating func handle(_ event: CoordinatorEvent, at instant: Duration) -> [CoordinatorDirective] {
+        now = max(now, instant)
+        switch event {
+        case .received(let message, let worker): receive(message, from: worker)
+        case .undecodable(let error, let worker): receiveMalformed(error, from: worker)
+        case .beginStep(let step): begin(step)
+        case .folded(let step, let subtree): folded(step, subtree)
+        case .unusable(let step, let subtree, let reason): unusable(step, subtree, reason)
+        case .computedLocally(let step, let range): computedLocally(step, range)
+        case .workerExited(let worker): lose(worker, .exited)
+        case .sendFailed(let worker): lose(worker, .unreachable)
+        case .suspended(let duration): shiftInstants(by: duration)
+        case .tick: checkSilence()
+        case .stop(let reason): stop(reason)
+        }
+        if stopReason == nil { giveOutWork() }
+        defer { directives = [] }
+        return directives
+    }
+
+    /// The labels of the workers on the roster, in the order they joined.
+    package var roster: [(worker: WorkerID, label: String)] {
+        membersInOrder.map { ($0.id, $0.hello.label) }
+    }
+
+    /// What the step is waiting for: ranges in workers' hands, oldest first.
+    package var waitingFor: [(worker: WorkerID, range: ShardRange, since: Duration)] {
+        guard let progress, !progress.isReduced else { return [] }
+        return members.values.flatMap { member in
+            member.outstanding.compactMap { assignment in
+                guard assignment.step == progress.step, let since = assignment.startedAt else { return nil }
+                return (member.id, assignment.range, since)
+            }
+        }.sorted { ($0.since, $0.range.first) < ($1.since, $1.range.first) }
+    }
+
+    /// How much the machine holds, for those who check that it does not grow.
+    package var load: (members: Int, ranges: Int, partialAnswers: Int, answers: Int, banned: Int) {
+        (
+            members.count, members.values.reduce(0) { $0 + $1.outstanding.count },
+            members.values.reduce(0) { $0 + $1.partials.count }, progress?.answers.count ?? 0, banned.count
+        )
+    }
+
+    var membersInOrder: [Member] {
+        members.values.sorted { $0.number < $1.number }
+    }
+
+    private mutating func begin(_ step: UInt64) {
+        for member in membersInOrder { discardPartials(of: member.id) }
+        progress = StepProgress(step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)))
+        noteHelp()
+    }
+
+    private mutating func shiftInstants(by duration: Duration) {
+        func later(_ instant: Duration) -> Duration { min(now, instant + duration) }
+        for id in members.keys {
+            members[id]!.lastHeard = later(members[id]!.lastHeard)
+            members[id]!.lastMoved = later(members[id]!.lastMoved)
+            for index in members[id]!.outstanding.indices {
+                members[id]!.outstanding[index].startedAt = members[id]!.outstanding[index].startedAt.map(later)
+            }
+        }
+        aloneSince = aloneSince.map(later)
+    }
+
+    private mutating func stop(_ reason: String) {
+        guard stopReason == nil else { return }
+        stopReason = reason
+        for member in membersInOrder {
+            discardPartials(of: member.id)
+            send(.stop(reason: reason), to: member.id)
+        }
+        members = [:]
+        progress = nil
+    }
+
+    mutating func send(_ body: Message.Body, to worker: WorkerID) {
+        directives.append(
+            .send(Message(body, run: configuration.run, incarnation: configuration.incarnation), to: worker))
+    }
+
+    mutating func countStale(_ reason: CoordinatorCounters.Stale) {
+        counters.stale[reason, default: 0] += 1
+    }
+}

@@ -1,0 +1,112 @@
+/// One worker on the roster.
+struct Member: Sendable {
+    let id: WorkerID
+    /// Grows with every worker that joins: the order in which ranges are given out.
+    let number: Int
+    let hello: Hello
+    let joinedAt: Duration
+    /// How long a worker may take from its welcome to its first pull and still be counted on.
+    private static let greetingTime: Duration = .seconds(2)
+
+    var lastHeard: Duration
+    var isSuspect = false
+    /// How many ranges it wants at hand; zero until its first pull.
+    var wanted = 0
+    var isComputing = false
+    var progress: UInt64 = 0
+    /// When something last moved between it and the coordinator.
+    var lastMoved: Duration
+    var publishedStep: UInt64?
+    /// What it was given and has not finished, in order; of the current step, or of one that is over.
+    var outstanding: [Assignment] = []
+    /// Answers of the current step that are partly here.
+    var partials: [Subtree: PartialAnswer] = [:]
+
+    init(id: WorkerID, number: Int, hello: Hello, at now: Duration) {
+        self.id = id
+        self.number = number
+        self.hello = hello
+        joinedAt = now
+        lastHeard = now
+        lastMoved = now
+    }
+
+    var hasRoom: Bool { !isSuspect && outstanding.count < wanted }
+    var isIdle: Bool { hasRoom && outstanding.isEmpty }
+
+    /// Whether it computes, would if it were given a range, or has only just come.
+    func helps(at now: Duration) -> Bool {
+        !isSuspect && (wanted > 0 || !outstanding.isEmpty || now - joinedAt < Member.greetingTime)
+    }
+
+    func holds(_ subtree: Subtree, of step: UInt64) -> Bool {
+        outstanding.contains { $0.step == step && $0.unanswered.contains(subtree) }
+    }
+
+    /// Takes an assignment off; the next one counts as started now.
+    mutating func retire(at index: Int, now: Duration) -> Assignment {
+        let assignment = outstanding.remove(at: index)
+        if index == 0, !outstanding.isEmpty { outstanding[0].startedAt = now }
+        return assignment
+    }
+}
+
+/// A range that a worker was given.
+struct Assignment: Sendable {
+    let step: UInt64
+    let range: ShardRange
+    /// The subtrees that this worker has not wholly answered.
+    var unanswered: [Subtree]
+    /// When the worker had nothing before it; nil while it waits behind another range.
+    var startedAt: Duration?
+}
+
+/// An answer on its way.
+struct PartialAnswer: Sendable {
+    var assembly: StreamAssembly
+    /// Whether the shell keeps its frames; not once another worker's answer is the first.
+    var isStored: Bool
+    /// Whether a difference from the first answer has been reported.
+    var hasConflict = false
+}
+
+/// What is there of the step being computed.
+struct StepProgress: Sendable {
+    let step: UInt64
+    /// Shards that nobody computes now and nobody has computed.
+    var pending: ShardSet
+    /// First whole answers.
+    var answers: [Subtree: FirstAnswer] = [:]
+    /// What the coordinator is computing itself.
+    var local: ShardRange?
+    /// Shards that are in the reduction tree.
+    var counted = 0
+    var isReduced = false
+}
+
+/// The answer that counts for a subtree.
+struct FirstAnswer: Sendable {
+    let worker: WorkerID
+    let assembly: StreamAssembly
+    var isFolded = false
+}
+
+/// How long the last ranges took.
+struct RangeTimes: Sendable {
+    private static let kept = 31
+    private var times: [Duration] = []
+    private var next = 0
+
+    mutating func record(_ time: Duration) {
+        if times.count < RangeTimes.kept {
+            times.append(time)
+        } else {
+            times[next] = time
+            next = (next + 1) % RangeTimes.kept
+        }
+    }
+
+    var median: Duration? {
+        times.isEmpty ? nil : times.sorted()[times.count / 2]
+    }
+}

@@ -1,0 +1,97 @@
+/// The headers of one stream's frames, in order; each is sealed with its piece of the stream by `Header.encoded(with:)`.
+package struct StreamFrames: Sequence, Sendable {
+    private let template: Header
+
+    /// - Precondition: `kind` is a stream's.
+    package init(
+        _ kind: MessageKind, run: RunID, incarnation: UInt64, step: UInt64, shards: ShardRange? = nil, total: Int
+    ) {
+        precondition(kind.isStream, "StreamFrames: \(kind) is no stream")
+        template = Header(
+            kind: kind, run: run, incarnation: incarnation, step: step, shards: shards, total: UInt64(total))
+    }
+
+    package var count: Int { StreamFrames.count(ofTotal: template.total) }
+
+    /// The header of frame `index`; it covers bytes `offset ..< offset + length` of the stream.
+    package subscript(index: Int) -> Header {
+        precondition(index >= 0 && index < count, "StreamFrames: frame \(index) of \(count)")
+        var header = template
+        header.offset = UInt64(index * frameBytes)
+        header.length = UInt32(Swift.min(UInt64(frameBytes), header.total - header.offset))
+        return header
+    }
+
+    package func makeIterator() -> some IteratorProtocol<Header> {
+        (0..<count).lazy.map { self[$0] }.makeIterator()
+    }
+
+    /// An empty stream has one frame, which is empty.
+    static func count(ofTotal total: UInt64) -> Int {
+        Int(Swift.max(1, (total + UInt64(frameBytes) - 1) / UInt64(frameBytes)))
+    }
+}
+
+/// Which frames of a stream have arrived, with their checksums.
+package struct StreamAssembly: Equatable, Sendable {
+    package enum Outcome: Equatable, Sendable {
+        case new
+        /// The same frame with the same checksum as before.
+        case repeated
+    }
+
+    /// A frame that cannot be part of the stream.
+    package enum Failure: Error, Equatable, Sendable {
+        /// The stream is longer than the receiver takes.
+        case tooLong(total: UInt64, limit: UInt64)
+        /// Frames disagree on the stream's length.
+        case otherTotal(UInt64, wanted: UInt64)
+        /// The same frame came with another content.
+        case changed(offset: UInt64)
+    }
+
+    package let total: UInt64
+    private var arrived: [UInt64]
+    private(set) var checksums: [UInt64]
+    package private(set) var missingFrames: Int
+
+    /// - Parameters:
+    ///   - total: the stream's length as its first frame announces it.
+    ///   - limit: the longest stream that the receiver takes; bounds what is stored here and by the receiver.
+    package init(total: UInt64, limit: UInt64) throws(Failure) {
+        guard total <= limit else { throw .tooLong(total: total, limit: limit) }
+        self.total = total
+        let frames = StreamFrames.count(ofTotal: total)
+        missingFrames = frames
+        arrived = Array(repeating: 0, count: (frames + 63) / 64)
+        checksums = Array(repeating: 0, count: frames)
+    }
+
+    package var isWhole: Bool { missingFrames == 0 }
+
+    /// Takes note of one decoded frame.
+    package mutating func accept(_ header: Header) throws(Failure) -> Outcome {
+        guard header.total == total else { throw .otherTotal(header.total, wanted: total) }
+        let index = Int(header.offset / UInt64(frameBytes))
+        guard !hasFrame(index) else {
+            guard checksums[index] == header.checksum else { throw .changed(offset: header.offset) }
+            return .repeated
+        }
+        arrived[index / 64] |= 1 << UInt64(index % 64)
+        checksums[index] = header.checksum
+        missingFrames -= 1
+        return .new
+    }
+
+    /// Whether the frames that both have are the same to the byte, as far as their checksums tell.
+    package func agrees(with other: StreamAssembly) -> Bool {
+        guard total == other.total else { return false }
+        return checksums.indices.allSatisfy { index in
+            !hasFrame(index) || !other.hasFrame(index) || checksums[index] == other.checksums[index]
+        }
+    }
+
+    private func hasFrame(_ index: Int) -> Bool {
+        arrived[index / 64] >> UInt64(index % 64) & 1 == 1
+    }
+}

@@ -1,0 +1,79 @@
+internal import Foundation
+
+/// A regular file that is read at places of the reader's choice and closed with its last owner.
+///
+/// Reads copy instead of mapping: a file that shrinks while it is read gives an error, where a mapping would give a signal.
+package final class InputFile: Sendable {
+    package let path: String
+    /// Bytes, when it was opened.
+    package let size: Int
+    private let descriptor: Int32
+
+    /// - Parameter followsLinks: false refuses a path whose last part is a symbolic link.
+    package init(path: String, followsLinks: Bool = true) throws(FileFailure) {
+        // Without O_NONBLOCK the open of a named pipe would wait for a writer.
+        let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW)
+        var descriptor: Int32
+        repeat { descriptor = unsafe open(path, flags) } while descriptor < 0 && errno == EINTR
+        guard descriptor >= 0 else { throw FileFailure("open", path, number: errno) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            let number = errno
+            close(descriptor)
+            throw FileFailure("read", path, number: number)
+        }
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG else {
+            close(descriptor)
+            throw kind == S_IFDIR
+                ? FileFailure("read", path, number: EISDIR)
+                : FileFailure("read", path, reason: "not a regular file")
+        }
+        self.path = path
+        size = Int(status.st_size)
+        self.descriptor = descriptor
+    }
+
+    deinit { close(descriptor) }
+
+    /// Fills `buffer` from `offset` on; a file that ends before is a failure.
+    package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileFailure) {
+        var done = 0
+        while done < buffer.count {
+            let count = unsafe pread(
+                descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileFailure("read", path, number: errno)
+            }
+            guard count > 0 else {
+                throw FileFailure(
+                    "read", path,
+                    reason: "it ends at byte \(offset + done); \(buffer.count - done) more were expected")
+            }
+            done += count
+        }
+    }
+
+    package func bytes(_ range: Range<Int>) throws(FileFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: range.count)
+        var span = bytes.mutableSpan
+        try unsafe span.withUnsafeMutableBytes { buffer throws(FileFailure) in
+            try unsafe read(into: buffer, at: range.lowerBound)
+        }
+        return bytes
+    }
+
+    /// The whole of a file.
+    ///
+    /// - Parameter limit: bytes; a longer file is a failure, before anything is read.
+    package static func contents(
+        of path: String, limit: Int = .max, followsLinks: Bool = true
+    ) throws(FileFailure) -> [UInt8] {
+        let file = try InputFile(path: path, followsLinks: followsLinks)
+        guard file.size <= limit else {
+            throw FileFailure("read", path, reason: "it has \(file.size) bytes; at most \(limit) were expected")
+        }
+        return try file.bytes(0..<file.size)
+    }
+}

@@ -1,0 +1,63 @@
+/// A tensor on its way into a file: a name, a shape, and bytes that stay where they are.
+@safe
+package struct NamedTensor {
+    package let name: String
+    package let shape: [Int]
+    package let type: TensorType
+    private let content: Content
+
+    @safe
+    private enum Content {
+        case floats([Float])
+        case bytes([UInt8])
+        case memory(UnsafeRawBufferPointer, owner: AnyObject)
+    }
+
+    package init(name: String, shape: [Int], values: [Float]) {
+        self.init(name: name, shape: shape, type: .float32, content: .floats(values), count: values.count * 4)
+    }
+
+    package init(name: String, shape: [Int], type: TensorType, bytes: [UInt8]) {
+        self.init(name: name, shape: shape, type: type, content: .bytes(bytes), count: bytes.count)
+    }
+
+    /// Names memory that somebody else holds; nothing is copied.
+    ///
+    /// - Parameters:
+    ///   - values: must not move, nor change while the tensor is written or hashed.
+    ///   - owner: keeps `values` allocated for as long as it lives.
+    package init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>, owner: AnyObject) {
+        unsafe self.init(
+            name: name, shape: shape, type: .float32, content: .memory(UnsafeRawBufferPointer(values), owner: owner),
+            count: values.count * 4)
+    }
+
+    private init(name: String, shape: [Int], type: TensorType, content: Content, count: Int) {
+        precondition(
+            type.byteCount(shape: shape) == count,
+            "NamedTensor: \(name.quoted) of shape \(shape) and type \(type.rawValue) was given \(count) bytes")
+        self.name = name
+        self.shape = shape
+        self.type = type
+        self.content = content
+    }
+
+    package var byteCount: Int {
+        switch content {
+        case .floats(let values): values.count * 4
+        case .bytes(let bytes): bytes.count
+        case .memory(let bytes, _): bytes.count
+        }
+    }
+
+    package func withBytes<Result, Failure: Error>(
+        _ body: (RawSpan) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        switch content {
+        case .floats(let values): try unsafe body(values.span.bytes)
+        case .bytes(let bytes): try unsafe body(bytes.span.bytes)
+        case .memory(let bytes, let owner):
+            try withExtendedLifetime(owner) { () throws(Failure) in try unsafe body(bytes.bytes) }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import ArgumentParser
+import Cluster
+import Coordination
+import Foundation
+import TensorCore
+import Training
+
+/// `lockstep bench`: how fast a complete training step is.
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measures complete training steps.",
+        discussion: """
+            A step is embedding, recurrent layers, output layer, cross-entropy, backward, clipping and Adam, on random tokens. \
+            The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
+            and backward, twice each; the share is of the processor's own measured rate of fused multiply-adds on that many cores.
+            """)
+
+    @Option(help: "Size: hello, S, M, Z or XL.")
+    var workload = "M"
+
+    @Option(help: "Recurrent cell: lstm, gru or rnn.")
+    var cell = "lstm"
+
+    @Option(help: "Threads in this process.")
+    var threads = 1
+
+    @Option(help: "Local worker processes; 0 computes in this one.")
+    var workers = 0
+
+    @Option(help: "Shards of the batch. Default: one for each thread or worker.")
+    var shards: Int?
+
+    @Option(help: "Measured steps.")
+    var steps = 20
+
+    @Flag(help: "Print one JSON object on standard output.")
+    var json = false
+
+    func run() async throws {
+        guard let workload = try choice(workload, "--workload", Workload.self),
+            let cell = try choice(cell, "--cell", Cell.self)
+        else { return }
+        for (flag, value, least) in [("--threads", threads, 1), ("--steps", steps, 1), ("--workers", workers, 0)]
+        where value < least || value > 1_000_000 {
+            throw UsageError("\(flag) \(value): expected a whole number from \(least) to 1000000")
+        }
+        if threads > 1, workers > 0 { throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two") }
+        let parts = max(workers, threads)
+        let warmup = 3
+        let configuration = workload.configuration(
+            cell: cell, parts: parts, shards: shards, steps: UInt64(steps + warmup))
+        try configuration.validate()
+        let trainer = Trainer(configuration, source: workload.source(parts: parts))
+        let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
+        var seconds: [Double] = []
+        var random = SystemRandomNumberGenerator()
+        let clock = ContinuousClock()
+        var last = clock.now
+        func stepDone() {
+            let now = clock.now
+            seconds.append((now - last) / .seconds(1))
+            last = now
+        }
+        if workers > 0 {
+            _ = try await ClusterTraining.train(
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1, shouldStop: { false },
+                note: { _ in }, stepDone: { _, _ in stepDone() })
+        } else {
+            let local = LocalCompute(threads: threads)
+            for _ in 0..<steps + warmup {
+                trainer.beginStep()
+                local.compute(trainer.wholeStep, of: trainer)
+                _ = trainer.finishStep()
+                stepDone()
+            }
+        }
+        let measured = seconds.dropFirst(warmup).sorted()
+        report(
+            BenchResult(
+                workload: workload, cell: cell, threads: threads, workers: workers, trainer: trainer,
+                median: measured[measured.count / 2], peak: peak))
+    }
+
+    private func report(_ result: BenchResult) {
+        if json {
+            print(jsonLine(result))
+        } else {
+            print(
+                """
+                \(result.workload) \(result.cell): \(decimal(result.milliseconds, 3)) ms a step, \
+                \(grouped(result.tokensPerSecond)) tokens/s, \(decimal(result.gflops, 1)) GFLOP/s, \
+                \(decimal(result.peakShare * 100, 1)) % of \(decimal(result.peakGflops, 1)) (\(result.kernels))
+                """)
+        }
+    }
+}
+
+/// What `lockstep bench --json` prints.
+struct BenchResult: Encodable {
+    let workload: String
+    let cell: String
+    let threads: Int
+    let workers: Int
+    let shards: Int
+    let kernels: String
+    let milliseconds: Double
+    let tokensPerSecond: Double
+    let gflops: Double
+    let peakGflops: Double
+    let peakShare: Double
+    let parameters: Int
+    let peakRssMb: Double
+
+    init(workload: Workload, cell: Cell, threads: Int, workers: Int, trainer: Trainer, median: Double, peak: Double) {
+        let tokens = Double(trainer.configuration.batchSize * trainer.configuration.seqLen)
+        self.workload = workload.rawValue
+        self.cell = cell.rawValue
+        self.threads = threads
+        self.workers = workers
+        shards = trainer.configuration.shards
+        kernels = InstructionSet.active.rawValue
+        milliseconds = median * 1e3
+        tokensPerSecond = tokens / median
+        // Forward, and twice that for backward; two operations a multiply-add.
+        gflops = 6 * Double(trainer.computer.description.multiplyAddsPerToken) * tokens / median / 1e9
+        peakGflops = peak / 1e9
+        peakShare = gflops / peakGflops
+        parameters = trainer.computer.layout.count
+        peakRssMb = peakResidentMegabytes()
+    }
+}
+
+/// The most memory that this process has held, in MiB.
+func peakResidentMegabytes() -> Double {
+    var usage = rusage()
+    guard unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+    return Double(usage.ru_maxrss) / 1024
+}
+
+/// One line of JSON with PyTorch-style field names.
+func jsonLine(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
+        preconditionFailure("jsonLine: \(error)")
+    }
+}

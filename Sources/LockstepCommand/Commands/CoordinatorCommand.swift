@@ -1,0 +1,48 @@
+import ArgumentParser
+import Cluster
+import Foundation
+import Messaging
+import Training
+
+/// `lockstep coordinator`: the same training, for workers that are started elsewhere.
+struct CoordinatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coordinator",
+        abstract: "Trains with the workers that connect.",
+        discussion: """
+            Start workers with `lockstep worker --connect ENDPOINT`; they need nothing else, and may come and go at any time. With \
+            none, the coordinator computes by itself. The trained parameters are the same in every case.
+            """)
+
+    @Option(help: "Where workers connect: tcp://127.0.0.1:PORT, or ipc://PATH in a directory of mode 0700.")
+    var bind: String
+
+    @Option(help: "Seconds to wait for a first worker before computing alone.")
+    var fallbackAfter: Double = 10
+
+    @OptionGroup var training: TrainingOptions
+    @OptionGroup var output: RunOptions
+
+    func run() async throws {
+        guard fallbackAfter >= 0, fallbackAfter < 1e9 else {
+            throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
+        }
+        let endpoint = try parseEndpoint(bind, "--bind")
+        try ClusterTraining.requireLoopback(endpoint)
+        let (configuration, source) = try training.resolve()
+        let threads = try output.resolveThreads()
+        StopSignal.listen()
+        let display = ProgressDisplay()
+        let session = try RunSession.begin(
+            at: output.resolveDirectory(configuration), configuration: configuration, source: source, observer: display,
+            threads: threads)
+        try await session.train(
+            on: .open(endpoint, fallbackAfter: .seconds(fallbackAfter)), threads: threads, display: display,
+            json: output.json)
+    }
+}
+
+/// An endpoint from the command line, or a sentence.
+func parseEndpoint(_ text: String, _ flag: String) throws -> Endpoint {
+    do { return try Endpoint(text) } catch { throw UsageError("\(flag): \(error)") }
+}

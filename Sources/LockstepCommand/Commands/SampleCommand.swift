@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import Sequences
+import Training
+
+/// `lockstep sample`: goes on with a prompt.
+struct SampleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sample", abstract: "Goes on with a prompt, using a trained run.")
+
+    @Argument(help: ArgumentHelp("The run's directory.", valueName: "run"), completion: .directory)
+    var directory: String
+
+    @Option(help: "What the text begins with. Default: a newline, or the set's first symbol.")
+    var prompt: String?
+
+    @Option(help: "Symbols to draw.")
+    var length = 500
+
+    @Option(help: "Above 1 more surprising, below 1 less; 0 always takes the most likely symbol.")
+    var temperature: Float = 1
+
+    @Option(help: "Draw from this many of the most likely symbols only.")
+    var topK: Int?
+
+    @Option(help: "The same seed draws the same text, on any machine.")
+    var seed: UInt64 = 0
+
+    @Flag(help: "Print one JSON object on standard output.")
+    var json = false
+
+    func validate() throws {
+        if length < 1 { throw ValidationError("--length \(length): expected a positive whole number") }
+        if !(temperature >= 0 && temperature.isFinite) {
+            throw ValidationError("--temperature \(temperature): expected 0 or a positive number")
+        }
+        if let topK, topK < 1 { throw ValidationError("--top-k \(topK): expected a positive whole number") }
+    }
+
+    func run() throws {
+        let trained = try TrainedRun(path: directory)
+        let start = prompt ?? trained.defaultPrompt
+        let tokens = try trained.vocabulary.encode(start, what: "--prompt")
+        guard !tokens.isEmpty else { throw UsageError("--prompt '': expected at least one symbol") }
+        if !json { show(start) }
+        var drawn: [Int32] = []
+        Sampler(trained.model, settings: SamplingSettings(temperature: temperature, topK: topK, seed: seed))
+            .run(prompt: tokens) { next in
+                drawn.append(next[0])
+                if !json, trained.vocabulary.mode == .characters { show(trained.vocabulary.decode(next)) }
+                return drawn.count < length
+            }
+        if json {
+            print(jsonLine(SampleResult(run: directory, prompt: start, text: trained.vocabulary.decode(drawn), seed: seed)))
+        } else {
+            // Bytes make characters only together.
+            if trained.vocabulary.mode == .bytes { show(trained.vocabulary.decode(drawn)) }
+            show("\n")
+        }
+    }
+
+    private func show(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+}
+
+/// What `lockstep sample --json` prints.
+struct SampleResult: Encodable {
+    let run: String
+    let prompt: String
+    let text: String
+    let seed: UInt64
+}

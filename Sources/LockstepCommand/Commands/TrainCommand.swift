@@ -1,0 +1,106 @@
+import ArgumentParser
+import Cluster
+import Foundation
+import Sequences
+import Training
+
+/// Where a run goes, and what is printed of it.
+struct RunOptions: ParsableArguments {
+    @Option(name: .customLong("run"), help: "Directory of the run. Default: a new one below ./runs.", completion: .directory)
+    var directory: String?
+
+    @Option(help: "Threads of this process, for shards computed in it and for validation. Default: one for each core.")
+    var threads: Int?
+
+    @Flag(help: "Print the summary as one JSON object on standard output.")
+    var json = false
+
+    func resolveThreads() throws -> Int {
+        let cores = max(1, ProcessInfo.processInfo.activeProcessorCount)
+        guard let threads else { return cores }
+        guard threads >= 1, threads <= 1024 else {
+            throw UsageError("--threads \(threads): expected a whole number from 1 to 1024")
+        }
+        return threads
+    }
+
+    /// The directory asked for, or `runs/addition-lstm-1` with the first number that is free.
+    func resolveDirectory(_ configuration: RunConfiguration) -> String {
+        if let directory { return directory }
+        let data =
+            switch configuration.data {
+            case .generated(let set): set.rawValue
+            case .text(let path, _): URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+            }
+        var number = 1
+        func path() -> String { "runs/\(data)-\(configuration.cell.rawValue)-\(number)" }
+        while FileManager.default.fileExists(atPath: path()) { number += 1 }
+        return path()
+    }
+}
+
+/// `lockstep train`: trains in this process, or on local workers.
+struct TrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Trains a language model, in this process or on local workers.",
+        discussion: """
+            Without --workers everything happens in this process; with --workers N the gradients are computed by N processes on \
+            this machine. The trained parameters are the same, bit for bit. Ctrl-C finishes the step, saves, and says how to go on.
+            """)
+
+    @OptionGroup var training: TrainingOptions
+    @OptionGroup var output: RunOptions
+
+    @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
+    var workers = 0
+
+    func run() async throws {
+        guard workers >= 0, workers <= 64 else {
+            throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
+        }
+        let (configuration, source) = try training.resolve()
+        let threads = try output.resolveThreads()
+        StopSignal.listen()
+        let display = ProgressDisplay()
+        let session = try RunSession.begin(
+            at: output.resolveDirectory(configuration), configuration: configuration, source: source, observer: display,
+            threads: threads)
+        try await session.train(on: .local(workers: workers), threads: threads, display: display, json: output.json)
+    }
+}
+
+/// `lockstep resume`: goes on with a run.
+struct ResumeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "resume",
+        abstract: "Goes on with a run from its newest checkpoint.",
+        discussion: "The run ends with the bits that it would have had without the interruption, whatever --workers says.")
+
+    @Argument(help: ArgumentHelp("The run's directory.", valueName: "run"), completion: .directory)
+    var directory: String
+
+    @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
+    var workers = 0
+
+    @Option(help: "Threads of this process. Default: one for each core.")
+    var threads: Int?
+
+    @Flag(help: "Print the summary as one JSON object on standard output.")
+    var json = false
+
+    func run() async throws {
+        guard workers >= 0, workers <= 64 else {
+            throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
+        }
+        var options = RunOptions()
+        options.threads = threads
+        options.json = json
+        let threads = try options.resolveThreads()
+        StopSignal.listen()
+        let display = ProgressDisplay()
+        let session = try RunSession.resume(at: directory, observer: display, threads: threads)
+        display.note("going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
+        try await session.train(on: .local(workers: workers), threads: threads, display: display, json: json)
+    }
+}

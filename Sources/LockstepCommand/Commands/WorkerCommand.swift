@@ -1,0 +1,46 @@
+import ArgumentParser
+import Cluster
+import Foundation
+
+/// `lockstep worker`: computes gradients for a coordinator.
+struct WorkerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Computes gradients for a coordinator.",
+        discussion: "A worker needs no data and no settings: both arrive. It ends when the coordinator says so.")
+
+    @Option(help: "The coordinator's endpoint, as it prints it.")
+    var connect: String
+
+    @Option(help: .hidden)
+    var local: String?
+
+    func run() throws {
+        let endpoint = try parseEndpoint(connect, "--connect")
+        try ClusterTraining.requireLoopback(endpoint)
+        let identity = try local.map(identity)
+        if identity == nil {
+            StopSignal.listen()
+        } else {
+            // Ctrl-C reaches every process of the terminal; the coordinator finishes the step with its children and then stops them.
+            signal(SIGINT, SIG_IGN)
+        }
+        let isQuiet = identity != nil
+        let end = try ClusterTraining.work(for: endpoint, local: identity) { sentence in
+            if !isQuiet { ExitStatus.say(sentence) }
+        }
+        if !isQuiet || end.code != 0 { ExitStatus.say(end.sentence) }
+        if end.code != 0 { throw ExitCode(end.code) }
+    }
+
+    private func identity(_ text: String) throws -> [UInt8] {
+        let digits = Array(text.utf8)
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
+        }
+        guard bytes.count * 2 == digits.count, (1...255).contains(bytes.count), bytes[0] != 0 else {
+            throw UsageError("--local '\(text)': expected a name in hexadecimal, as the launcher gives it")
+        }
+        return bytes
+    }
+}

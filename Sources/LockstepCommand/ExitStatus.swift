@@ -1,0 +1,68 @@
+import ArgumentParser
+import Cluster
+import Foundation
+import Sequences
+import Training
+
+/// Wrong usage or unusable input: one line that says what, where, and what was expected.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// How a command ends: 0 done, 1 failed, 2 bad usage or input, 3 refused by the peer, 4 the run is held by another process,
+/// 130 and 143 stopped by a signal after a clean checkpoint.
+enum ExitStatus {
+    static let failed: Int32 = 1
+    static let usage: Int32 = 2
+    static let refused: Int32 = 3
+    static let held: Int32 = 4
+
+    /// Prints what is to be said about an error and ends the process.
+    static func exit(with error: any Error) -> Never {
+        switch error {
+        case let code as ExitCode:
+            Foundation.exit(code.rawValue)
+        case is CleanExit:
+            print(Lockstep.fullMessage(for: error))
+            Foundation.exit(0)
+        default:
+            // Help and version come as errors too, with success as their code.
+            if Lockstep.exitCode(for: error) == .success {
+                print(Lockstep.fullMessage(for: error))
+                Foundation.exit(0)
+            }
+            say(sentence(for: error))
+            Foundation.exit(code(for: error))
+        }
+    }
+
+    static func code(for error: any Error) -> Int32 {
+        switch error {
+        case is UsageError, is ConfigurationError, is SequenceError: usage
+        case let error as RunError: runErrorCode(error)
+        case let error as ClusterError: error.exitCode
+        default: Lockstep.exitCode(for: error) == .validationFailure ? usage : failed
+        }
+    }
+
+    private static func runErrorCode(_ error: RunError) -> Int32 {
+        switch error.code {
+        case .held: held
+        case .exists, .notARun: usage
+        case .damaged, .noSpace, .denied, .file: failed
+        }
+    }
+
+    private static func sentence(for error: any Error) -> String {
+        let text =
+            Lockstep.exitCode(for: error) == .validationFailure ? Lockstep.message(for: error) : String(describing: error)
+        return text.split(separator: "\n").joined(separator: " ")
+    }
+
+    /// One line for people, on standard error.
+    static func say(_ sentence: String) {
+        FileHandle.standardError.write(Data("lockstep: \(sentence)\n".utf8))
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Cluster
+import Foundation
+import TensorCore
+import Training
+
+/// The `lockstep` command.
+@main
+struct Lockstep: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lockstep",
+        abstract: "Trains recurrent networks on any number of processes, with the same bits from all of them.",
+        discussion: """
+            Try `lockstep train` for the built-in addition task, `lockstep train --data FILE` for a text of your own, \
+            and add `--workers 2` to share the work. `lockstep COMMAND --help` explains each command.
+            """,
+        version: versionText,
+        subcommands: [
+            TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, ResumeCommand.self, SampleCommand.self,
+            EvaluateCommand.self, BenchCommand.self,
+        ])
+
+    /// `lockstep 0.1.0 (avx512; avx512, avx2 and portable available)`.
+    static var versionText: String {
+        let others = InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+        return "lockstep \(Release.version) (kernels: \(InstructionSet.active.rawValue); available: \(others))"
+    }
+
+    static func main() async {
+        // A reader that goes away (`lockstep … | head`) is an ordinary end of output, found by write's result.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            try selectInstructionSet()
+            FloatingPointEnvironment.prepareThread()
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            ExitStatus.exit(with: error)
+        }
+    }
+
+    /// `LOCKSTEP_ISA` names the kernels to use, for comparing them; they all give the same bits.
+    private static func selectInstructionSet() throws {
+        guard let name = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"], !name.isEmpty else { return }
+        do { try InstructionSet.select(name) } catch { throw UsageError("LOCKSTEP_ISA: \(error)") }
+    }
+}

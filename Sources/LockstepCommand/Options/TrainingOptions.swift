@@ -1,0 +1,164 @@
+import ArgumentParser
+import Foundation
+import Optimizers
+import Sequences
+import TensorCore
+import Training
+
+/// What is trained, and how. Anything left out takes the default of the data set.
+struct TrainingOptions: ParsableArguments {
+    @Option(help: "Train on this text file.", completion: .file())
+    var data: String?
+
+    @Option(help: "Train on a generated set: addition, reber or hello. Default: addition.")
+    var set: String?
+
+    @Option(help: "How a text becomes tokens: characters or bytes. Default: characters.")
+    var tokens: String?
+
+    @Flag(help: "Read the text as contiguous streams and carry the state from step to step.")
+    var stream = false
+
+    @Option(help: "What to train: language-model.")
+    var task: String?
+
+    @Option(help: "Recurrent cell: lstm, gru or rnn. Default: lstm.")
+    var cell: String?
+
+    @Option(help: "Activation of an rnn: tanh or relu. Default: tanh.")
+    var nonlinearity: String?
+
+    @Option(help: "Width of the embedding.")
+    var embeddingDim: Int?
+
+    @Option(help: "Hidden units of a layer.")
+    var hiddenSize: Int?
+
+    @Option(help: "Recurrent layers.")
+    var numLayers: Int?
+
+    @Option(help: "Probability of dropping a value between layers.")
+    var dropout: Float?
+
+    @Option(help: "Time steps of a sequence.")
+    var seqLen: Int?
+
+    @Option(help: "Sequences of a step, over all workers.")
+    var batchSize: Int?
+
+    @Option(help: "Slices of a batch whose gradients are kept apart; a power of two. Part of the result, unlike the number of workers.")
+    var shards: Int?
+
+    @Option(help: "Learning rate.")
+    var lr: Float?
+
+    @Option(help: "Optimiser: adam or adamw. Default: adam.")
+    var optimizer: String?
+
+    @Option(help: "Learning rate over the run: constant, linear or cosine.")
+    var schedule: String?
+
+    @Option(help: "Steps over which the learning rate rises first.")
+    var warmupSteps: UInt64?
+
+    @Option(help: "Where a falling schedule ends, as a factor of --lr.")
+    var minLrFactor: Double?
+
+    @Option(help: "Bound of the gradients' global norm; 0 for none.")
+    var clipNorm: Float?
+
+    @Option(help: "Weight decay.")
+    var weightDecay: Float?
+
+    @Option(help: "Optimiser updates.")
+    var steps: UInt64?
+
+    @Option(help: "Passes over the text, instead of --steps.")
+    var epochs: Int?
+
+    @Option(help: "Everything random follows from it.")
+    var seed: UInt64?
+
+    @Option(help: "Steps between validations.")
+    var validationEvery: UInt64?
+
+    @Option(help: "Steps between checkpoints.")
+    var checkpointEvery: UInt64?
+
+    /// Every setting, checked, and the sequences that they name.
+    func resolve() throws -> (configuration: RunConfiguration, source: any SequenceSource) {
+        var configuration = RunConfiguration(data: try dataSet())
+        if let task, task != configuration.task { throw UsageError("--task '\(task)': expected language-model") }
+        try takeModel(&configuration)
+        try takeOptimizer(&configuration)
+        configuration.stream = stream
+        configuration.seqLen = seqLen ?? configuration.seqLen
+        configuration.batchSize = batchSize ?? configuration.batchSize
+        // A smaller batch has room for fewer shards.
+        configuration.shards = shards ?? min(configuration.shards, largestPowerOfTwo(upTo: configuration.batchSize))
+        configuration.seed = seed ?? configuration.seed
+        configuration.validationEvery = validationEvery ?? configuration.validationEvery
+        configuration.checkpointEvery = checkpointEvery ?? configuration.checkpointEvery
+        configuration.steps = steps ?? configuration.steps
+        if steps != nil, epochs != nil { throw UsageError("--steps and --epochs: expected one of the two") }
+        try configuration.validate()
+        let source = try configuration.makeSource()
+        if let epochs {
+            guard epochs > 0 else { throw UsageError("--epochs \(epochs): expected a positive whole number") }
+            guard let each = source.stepsPerEpoch else {
+                throw UsageError("--epochs \(epochs): a generated set has no epochs; expected --steps")
+            }
+            configuration.steps = UInt64(epochs) * UInt64(each)
+            try configuration.validate()
+        }
+        return (configuration, source)
+    }
+
+    private func dataSet() throws -> RunConfiguration.DataSet {
+        if let data {
+            if let set { throw UsageError("--data \(data) and --set \(set): expected one of the two") }
+            let mode = try choice(tokens, "--tokens", TextMode.self) ?? .characters
+            return .text(path: URL(fileURLWithPath: data).standardizedFileURL.path, mode: mode)
+        }
+        if let tokens { throw UsageError("--tokens \(tokens): expected a text (--data FILE)") }
+        return .generated(try choice(set, "--set", GeneratedSet.self) ?? .addition)
+    }
+
+    private func takeModel(_ configuration: inout RunConfiguration) throws {
+        configuration.cell = try choice(cell, "--cell", Cell.self) ?? configuration.cell
+        configuration.nonlinearity =
+            try choice(nonlinearity, "--nonlinearity", Nonlinearity.self) ?? configuration.nonlinearity
+        configuration.embeddingDim = embeddingDim ?? configuration.embeddingDim
+        configuration.hiddenSize = hiddenSize ?? configuration.hiddenSize
+        configuration.numLayers = numLayers ?? configuration.numLayers
+        configuration.dropout = dropout ?? configuration.dropout
+    }
+
+    private func takeOptimizer(_ configuration: inout RunConfiguration) throws {
+        configuration.optimizer =
+            try choice(optimizer, "--optimizer", RunConfiguration.OptimizerKind.self) ?? configuration.optimizer
+        configuration.lr = lr ?? configuration.lr
+        configuration.schedule.shape =
+            try choice(schedule, "--schedule", LearningRateSchedule.Shape.self) ?? configuration.schedule.shape
+        configuration.schedule.warmup = warmupSteps ?? configuration.schedule.warmup
+        configuration.schedule.minimum = minLrFactor ?? configuration.schedule.minimum
+        configuration.clipNorm = clipNorm ?? configuration.clipNorm
+        configuration.weightDecay = weightDecay ?? configuration.weightDecay
+    }
+
+    private func largestPowerOfTwo(upTo limit: Int) -> Int {
+        limit < 1 ? 1 : 1 << (Int.bitWidth - 1 - limit.leadingZeroBitCount)
+    }
+}
+
+/// One of the names of an enumeration, or a sentence with all of them.
+func choice<Value: RawRepresentable & CaseIterable>(
+    _ text: String?, _ flag: String, _: Value.Type
+) throws -> Value? where Value.RawValue == String {
+    guard let text else { return nil }
+    guard let value = Value(rawValue: text) else {
+        let names = Value.allCases.map(\.rawValue)
+        throw UsageError("\(flag) '\(text)': expected \(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")")
+    }
+    return value
+}

@@ -1,0 +1,96 @@
+package import Layers
+package import TensorCore
+
+/// Embedding, recurrent layers, and a linear layer that scores the next token.
+package final class LanguageModel: Module {
+    package let description: ModelDescription
+    package let embedding: Embedding
+    package let recurrent: RecurrentLayers
+    package let output: Linear
+
+    package init(_ description: ModelDescription) {
+        self.description = description
+        let generator = Generator(seed: description.seed)
+        embedding = Embedding(
+            numEmbeddings: description.vocabularySize, embeddingDim: description.embeddingDim, generator: generator)
+        recurrent = RecurrentLayers(description, generator: generator)
+        output = Linear(
+            inFeatures: description.hiddenSize, outFeatures: description.vocabularySize, generator: generator)
+    }
+
+    /// - Parameters:
+    ///   - tokens: T·B of them, time-major.
+    ///   - state: what the last call on the same sequences returned; nil is zero.
+    ///   - dropout: where masks come from; nil when not training.
+    /// - Returns: the scores of each token's successor, `[T, B, V]`, and the state after the last step.
+    package func callAsFunction(
+        _ tokens: [Int32], steps: Int, batch: Int, state: RecurrentState? = nil, dropout: DropoutStream? = nil
+    ) -> (logits: Tensor, state: RecurrentState) {
+        let (hidden, state) = recurrent(embedding(tokens, steps: steps, batch: batch), state: state, dropout: dropout)
+        return (output(hidden), state)
+    }
+}
+
+/// The hidden states of all layers, `[L, B, H]`, and an LSTM's cell states.
+package struct RecurrentState {
+    package var hidden: Tensor
+    package var cell: Tensor?
+
+    package init(hidden: Tensor, cell: Tensor?) {
+        self.hidden = hidden
+        self.cell = cell
+    }
+}
+
+/// One of the three kinds of recurrent layers.
+package enum RecurrentLayers: Module {
+    case rnn(RNN)
+    case lstm(LSTM)
+    case gru(GRU)
+
+    init(_ description: ModelDescription, generator: Generator) {
+        let (inputs, hidden, layers) = (description.embeddingDim, description.hiddenSize, description.numLayers)
+        switch description.cell {
+        case .rnn:
+            self = .rnn(
+                RNN(
+                    inputSize: inputs, hiddenSize: hidden, numLayers: layers, nonlinearity: description.nonlinearity,
+                    dropout: description.dropout, generator: generator))
+        case .lstm:
+            self = .lstm(
+                LSTM(
+                    inputSize: inputs, hiddenSize: hidden, numLayers: layers, dropout: description.dropout,
+                    generator: generator))
+        case .gru:
+            self = .gru(
+                GRU(
+                    inputSize: inputs, hiddenSize: hidden, numLayers: layers, dropout: description.dropout,
+                    generator: generator))
+        }
+    }
+
+    package var namedParameters: [(name: String, parameter: Parameter)] {
+        switch self {
+        case .rnn(let layers): layers.namedParameters
+        case .lstm(let layers): layers.namedParameters
+        case .gru(let layers): layers.namedParameters
+        }
+    }
+
+    func callAsFunction(
+        _ input: Tensor, state: RecurrentState?, dropout: DropoutStream?
+    ) -> (output: Tensor, state: RecurrentState) {
+        switch self {
+        case .rnn(let layers):
+            let (output, hidden) = layers(input, state: state?.hidden, dropout: dropout)
+            return (output, RecurrentState(hidden: hidden, cell: nil))
+        case .gru(let layers):
+            let (output, hidden) = layers(input, state: state?.hidden, dropout: dropout)
+            return (output, RecurrentState(hidden: hidden, cell: nil))
+        case .lstm(let layers):
+            let (output, last) = layers(
+                input, state: state.flatMap { state in state.cell.map { (state.hidden, $0) } }, dropout: dropout)
+            return (output, RecurrentState(hidden: last.hidden, cell: last.cell))
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package import Optimizers
+package import Sequences
+package import TensorCore
+
+/// Every setting of a run, as `run.json` keeps it. The trained bits follow from it and from the data alone.
+package struct RunConfiguration: Codable, Sendable, Equatable {
+    /// What is trained on.
+    package enum DataSet: Codable, Sendable, Equatable {
+        case generated(GeneratedSet)
+        /// A text file; its path is absolute.
+        case text(path: String, mode: TextMode)
+    }
+
+    package enum OptimizerKind: String, Codable, Sendable, CaseIterable {
+        case adam, adamw
+    }
+
+    package var task = "language-model"
+    package var data: DataSet
+    /// Contiguous streams with carried state instead of windows.
+    package var stream = false
+
+    package var cell = Cell.lstm
+    package var nonlinearity = Nonlinearity.tanh
+    package var embeddingDim: Int
+    package var hiddenSize: Int
+    package var numLayers: Int
+    package var dropout: Float = 0
+
+    package var seqLen: Int
+    /// B of the global batch.
+    package var batchSize: Int
+    /// S; a power of two, at most `batchSize`.
+    package var shards: Int
+
+    package var optimizer = OptimizerKind.adam
+    package var lr: Float
+    package var schedule: LearningRateSchedule
+    package var weightDecay: Float = 0
+    /// Bound of the gradients' global norm; 0 for none.
+    package var clipNorm: Float = 1
+
+    package var steps: UInt64
+    package var seed: UInt64 = 0
+    package var validationEvery: UInt64
+    package var checkpointEvery: UInt64
+
+    /// The settings that a data set is trained with when nothing else is said.
+    package init(data: DataSet) {
+        self.data = data
+        switch data {
+        case .generated(.addition):
+            (embeddingDim, hiddenSize, numLayers) = (32, 128, 1)
+            (seqLen, batchSize, shards, steps) = (12, 256, 8, 5000)
+            (lr, schedule) = (4e-3, LearningRateSchedule(shape: .cosine))
+            (validationEvery, checkpointEvery) = (500, 1000)
+        case .generated(.reber):
+            (embeddingDim, hiddenSize, numLayers) = (8, 32, 1)
+            (seqLen, batchSize, shards, steps) = (40, 32, 8, 1500)
+            (lr, schedule) = (5e-3, LearningRateSchedule(shape: .cosine))
+            (validationEvery, checkpointEvery) = (250, 500)
+        case .generated(.hello):
+            (embeddingDim, hiddenSize, numLayers) = (10, 8, 2)
+            (seqLen, batchSize, shards, steps) = (5, 1, 1, 100)
+            (lr, schedule) = (0.05, LearningRateSchedule(shape: .constant))
+            (validationEvery, checkpointEvery) = (50, 100)
+        case .text:
+            (embeddingDim, hiddenSize, numLayers, dropout) = (64, 256, 2, 0.2)
+            (seqLen, batchSize, shards, steps) = (64, 64, 8, 3000)
+            (lr, schedule) = (2e-3, LearningRateSchedule(shape: .cosine, minimum: 0.05))
+            (validationEvery, checkpointEvery) = (250, 500)
+        }
+    }
+
+    package func model(vocabularySize: Int) -> ModelDescription {
+        ModelDescription(
+            cell: cell, vocabularySize: vocabularySize, embeddingDim: embeddingDim, hiddenSize: hiddenSize,
+            numLayers: numLayers, dropout: dropout, nonlinearity: nonlinearity, seed: seed)
+    }
+}
+
+/// A setting that cannot be used.
+package struct ConfigurationError: Error, CustomStringConvertible {
+    /// One line: what, where, what was expected.
+    package let description: String
+}
+
+extension RunConfiguration {
+    /// Checks every setting against its range and against the others.
+    package func validate() throws(ConfigurationError) {
+        func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(ConfigurationError) {
+            if !condition { throw ConfigurationError(description: sentence()) }
+        }
+        for (flag, value, limit) in [
+            ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20), ("--num-layers", numLayers, 255),
+            ("--seq-len", seqLen, 1 << 24 - 1), ("--batch-size", batchSize, 1 << 24), ("--shards", shards, 1 << 16),
+        ] {
+            try require(value >= 1 && value <= limit, "\(flag) \(value): expected a whole number from 1 to \(limit)")
+        }
+        try require(shards & (shards - 1) == 0, "--shards \(shards): expected a power of two")
+        try require(
+            shards <= batchSize, "--shards \(shards): expected at most the batch size, which is \(batchSize)")
+        try require(dropout >= 0 && dropout < 1, "--dropout \(dropout): expected a number from 0 up to, not including, 1")
+        try require(lr > 0 && lr.isFinite, "--lr \(lr): expected a positive number")
+        try require(clipNorm >= 0 && clipNorm.isFinite, "--clip-norm \(clipNorm): expected a positive number, or 0 for no clipping")
+        try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
+        try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
+        try require(
+            schedule.warmup < steps, "--warmup-steps \(schedule.warmup): expected fewer than the \(steps) steps of the run")
+        try require(
+            schedule.minimum >= 0 && schedule.minimum <= 1,
+            "--min-lr-factor \(schedule.minimum): expected a number from 0 to 1")
+        try require(
+            !stream || { if case .text = data { true } else { false } }(),
+            "--stream: expected a text (--data FILE); generated sets have no stream")
+    }
+}

@@ -1,0 +1,62 @@
+internal import Foundation
+internal import Interchange
+package import Sequences
+internal import Layers
+internal import TensorCore
+
+/// A run as it was saved last, for sampling and evaluation.
+package struct TrainedRun {
+    package let record: RunRecord
+    package let model: LanguageModel
+    /// The step of the checkpoint that was taken.
+    package let step: UInt64
+    /// What was skipped on the way to it.
+    package let notes: [String]
+
+    /// - Throws: `RunError` when there is no run, or none of its checkpoints verifies.
+    package init(path: String) throws {
+        let directory = try RunDirectory(path)
+        record = try directory.configuration(as: RunRecord.self)
+        let (checkpoint, skipped) = try directory.newestCheckpoint()
+        guard let checkpoint else {
+            throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")
+        }
+        notes = skipped
+        step = checkpoint.step
+        let computer = ShardComputer(record.configuration.model(vocabularySize: record.vocabulary.count))
+        try computer.load(checkpoint.tensors(CheckpointFile.parametersName))
+        model = computer.model
+    }
+
+    package var configuration: RunConfiguration { record.configuration }
+    package var vocabulary: Vocabulary { record.vocabulary }
+
+    /// What a sample begins with when nothing else is said.
+    package var defaultPrompt: String {
+        switch configuration.data {
+        case .generated(.addition): "47+385="
+        case .generated(.reber): "B"
+        case .generated(.hello): "h"
+        // The beginning of a line where the text has lines, else its first symbol.
+        case .text: (try? vocabulary.encode("\n")) != nil ? "\n" : vocabulary.decode([0])
+        }
+    }
+
+    /// The mean loss of a text's symbols after the first, in one pass with carried state.
+    package func evaluate(_ text: Text) -> (loss: Double, tokens: Int) {
+        withoutGradients {
+            var state: RecurrentState?
+            var (sum, counted) = (0.0, 0)
+            let stretch = 256
+            for start in stride(from: 0, to: text.count - 1, by: stretch) {
+                let tokens = text.tokens(in: start..<min(start + stretch + 1, text.count))
+                let (logits, next) = model(
+                    Array(tokens.dropLast()), steps: tokens.count - 1, batch: 1, state: state)
+                for loss in crossEntropySum(logits, targets: Array(tokens.dropFirst())).each.values { sum += Double(loss) }
+                counted += tokens.count - 1
+                state = next
+            }
+            return (counted == 0 ? 0 : sum / Double(counted), counted)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package import Interchange
+
+/// One file of a checkpoint that is to be written: its name and its content.
+package struct CheckpointFile {
+    package static let parametersName = "parameters.safetensors"
+    package static let optimizerName = "optimizer.safetensors"
+
+    let name: String
+    private let content: Content
+
+    private enum Content {
+        case tensors(SafetensorsWriter)
+        case bytes([UInt8])
+    }
+
+    /// A safetensors file. The tensors are read when the checkpoint is written, from where they lie.
+    package static func tensors(
+        _ name: String, _ tensors: [NamedTensor], metadata: [String: String] = [:]
+    ) -> CheckpointFile {
+        CheckpointFile(name, .tensors(SafetensorsWriter(tensors, metadata: metadata)))
+    }
+
+    package static func json(_ name: String, _ value: some Encodable) throws(RunError) -> CheckpointFile {
+        CheckpointFile(name, .bytes(try JSONText.encode(value, .pretty, as: name)))
+    }
+
+    package static func bytes(_ name: String, _ bytes: [UInt8]) -> CheckpointFile {
+        CheckpointFile(name, .bytes(bytes))
+    }
+
+    private init(_ name: String, _ content: Content) {
+        precondition(
+            CheckpointManifest.isFileName(name), "CheckpointFile: \(name) is not the name of a file beside the manifest"
+        )
+        self.name = name
+        self.content = content
+    }
+
+    /// Writes the file, brings it to the disk, and says what was written.
+    func write(into directory: String) throws(RunError) -> CheckpointManifest.Record {
+        let file = try OutputFile(path: "\(directory)/\(name)", .new)
+        var sha = SHA256Hex()
+        var end = 0
+        let sink = { (bytes: RawSpan) throws(RunError) in
+            // Pieces stay in the cache between the hash and the write.
+            for start in stride(from: 0, to: bytes.byteCount, by: Self.pieceSize) {
+                let piece = bytes.extracting(start..<min(start + Self.pieceSize, bytes.byteCount))
+                sha.absorb(piece)
+                try file.write(piece, at: end)
+                end += piece.byteCount
+            }
+        }
+        switch content {
+        case .tensors(let writer): try writer.write(to: sink)
+        case .bytes(let bytes): try unsafe sink(bytes.span.bytes)
+        }
+        try file.synchronize()
+        return .init(bytes: end, sha256: sha.hexadecimal())
+    }
+
+    /// Bytes.
+    static let pieceSize = 1 << 18
+}

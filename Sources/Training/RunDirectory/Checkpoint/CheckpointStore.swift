@@ -1,0 +1,138 @@
+internal import Interchange
+
+/// The checkpoints of a run: `checkpoints/step-00001000/…`, and `latest` beside them.
+struct CheckpointStore: Sendable {
+    /// The run's directory.
+    let run: String
+
+    /// Beginnings of names that count for nothing: being written, and on the way out.
+    private static let (writing, removing) = (".writing-", ".removing-")
+
+    private var directory: String { "\(run)/checkpoints" }
+
+    private func path(_ step: UInt64, _ prefix: String = "") -> String {
+        "\(directory)/\(prefix)\(Self.name(step))"
+    }
+
+    static func name(_ step: UInt64) -> String {
+        let digits = String(step)
+        return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    }
+
+    /// The step that a name stands for; nil for any other name.
+    static func step(_ name: some StringProtocol) -> UInt64? {
+        guard name.hasPrefix("step-"), let step = UInt64(name.dropFirst(5)), self.name(step) == name else { return nil }
+        return step
+    }
+
+    /// Steps that have a checkpoint, whole or not, newest first.
+    func steps() throws(RunError) -> [UInt64] {
+        guard FileSystem.kind(of: directory) != nil else { return [] }
+        return try FileSystem.names(in: directory).compactMap { Self.step($0) }.sorted(by: >)
+    }
+
+    func verified(_ step: UInt64) throws(RunError) -> Checkpoint { try Checkpoint(verifying: path(step), step: step) }
+
+    /// The newest checkpoint that verifies and that `accepts` has nothing against, with a sentence about each that was skipped.
+    ///
+    /// - Returns: a nil checkpoint when the run has none at all.
+    /// - Throws: `RunError.damaged` when it has some and none will do.
+    func newest(
+        accepting objection: (Checkpoint) -> String? = { _ in nil }
+    ) throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
+        var skipped: [String] = []
+        for step in try steps() {
+            do {
+                let checkpoint = try verified(step)
+                guard let objection = objection(checkpoint) else { return (checkpoint, skipped) }
+                skipped.append("checkpoint of step \(step) skipped: \(objection)")
+            } catch { skipped.append("checkpoint of step \(step) skipped: \(error)") }
+        }
+        guard skipped.isEmpty else {
+            throw RunError(.damaged, "\(run): no checkpoint can be used: \(skipped.joined(separator: "; "))")
+        }
+        return (nil, [])
+    }
+}
+
+// MARK: Writing
+
+extension CheckpointStore {
+    /// Writes a checkpoint so that it is there whole or not at all, whenever this process or the machine stops.
+    ///
+    /// - Parameter keep: how many of the newest stay; 1 or more.
+    func write(
+        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int
+    ) throws(RunError) {
+        precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep; the fewest is 1")
+        let temporary = path(step, Self.writing)
+        try FileSystem.makeDirectory(directory)
+        try FileSystem.remove(temporary)
+        do {
+            let manifest = try writeFiles(files, into: temporary, step: step, ledgerHead: ledgerHead)
+            if let existing = try? verified(step), existing.manifest == manifest {
+                try FileSystem.remove(temporary)
+            } else {
+                try remove(step)
+                try FileSystem.rename(temporary, to: path(step))
+                try FileSystem.synchronizeDirectory(directory)
+            }
+        } catch {
+            try? FileSystem.remove(temporary)
+            throw error
+        }
+        try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: "latest", in: run)
+        // A later step's checkpoint is one that could not be used when the run was taken up again.
+        for old in try steps().filter({ $0 < step }).dropFirst(keep - 1) { try remove(old) }
+    }
+
+    private func writeFiles(
+        _ files: [CheckpointFile], into temporary: String, step: UInt64, ledgerHead: String
+    ) throws(RunError) -> CheckpointManifest {
+        try FileSystem.makeDirectory(temporary)
+        var records: [String: CheckpointManifest.Record] = [:]
+        for file in files {
+            let record = try file.write(into: temporary)
+            precondition(
+                records.updateValue(record, forKey: file.name) == nil, "CheckpointStore: two files named \(file.name)")
+        }
+        let manifest = CheckpointManifest(step: step, ledgerHead: ledgerHead, files: records)
+        let bytes = try JSONText.encode(manifest, .pretty, as: CheckpointManifest.name)
+        try FileSystem.writeAtomically(bytes, to: CheckpointManifest.name, in: temporary)
+        return manifest
+    }
+
+    /// Takes a checkpoint out of sight in one move, then deletes it.
+    private func remove(_ step: UInt64) throws(RunError) {
+        guard FileSystem.kind(of: path(step)) != nil else { return }
+        let doomed = path(step, Self.removing)
+        try FileSystem.remove(doomed)
+        try FileSystem.rename(path(step), to: doomed)
+        try FileSystem.remove(doomed)
+    }
+
+    /// Puts in order what a process left that was killed while it wrote here.
+    ///
+    /// A checkpoint that was whole but for its name gets its name; everything else is deleted.
+    ///
+    /// - Returns: a sentence about each.
+    func tidy() throws(RunError) -> [String] {
+        guard FileSystem.kind(of: directory) != nil else { return [] }
+        var notes: [String] = []
+        for name in try FileSystem.names(in: directory) {
+            guard let prefix = [Self.writing, Self.removing].first(where: name.hasPrefix) else { continue }
+            if prefix == Self.writing, let step = Self.step(name.dropFirst(prefix.count)),
+                FileSystem.kind(of: path(step)) == nil,
+                (try? Checkpoint(verifying: path(step, prefix), step: step)) != nil
+            {
+                try FileSystem.rename(path(step, prefix), to: path(step))
+                try FileSystem.synchronizeDirectory(directory)
+                notes.append("\(path(step)): a checkpoint that was written but not named got its name")
+            } else {
+                try FileSystem.remove("\(directory)/\(name)")
+                notes.append("\(directory)/\(name): left by a process that died; removed")
+            }
+        }
+        return notes
+    }
+}

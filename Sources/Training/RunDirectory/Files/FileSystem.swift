@@ -1,0 +1,114 @@
+internal import Foundation
+internal import Interchange
+
+/// What a run directory needs of the file system, with errors in one line and durability spelled out.
+enum FileSystem {
+    /// Prefix of files that are being written; one that is found later was left by a process that died.
+    static let temporaryPrefix = ".tmp-"
+
+    /// Replaces a file by new content: readers see the old or the new, whole, and so does the disk after a power cut.
+    static func writeAtomically(_ bytes: [UInt8], to name: String, in directory: String) throws(RunError) {
+        let temporary = "\(directory)/\(temporaryPrefix)\(name)"
+        do {
+            let file = try OutputFile(path: temporary, .new)
+            try unsafe file.write(bytes.span.bytes, at: 0)
+            try file.synchronize()
+            try rename(temporary, to: "\(directory)/\(name)")
+        } catch {
+            _ = unsafe unlink(temporary)
+            throw error
+        }
+        try synchronizeDirectory(directory)
+    }
+
+    static func rename(_ old: String, to new: String) throws(RunError) {
+        guard unsafe Foundation.rename(old, new) == 0 else {
+            throw RunError(FileFailure("rename \(old) to", new, number: errno))
+        }
+    }
+
+    /// Makes the names within a directory durable.
+    static func synchronizeDirectory(_ path: String) throws(RunError) {
+        let descriptor = retrying { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw RunError(FileFailure("open", path, number: errno)) }
+        defer { close(descriptor) }
+        guard retrying({ fsync(descriptor) }) == 0 else {
+            throw RunError(FileFailure("bring to disk", path, number: errno))
+        }
+    }
+
+    /// Makes a directory and those above it that are missing.
+    ///
+    /// - Returns: false when it was there already.
+    @discardableResult
+    static func makeDirectory(_ path: String) throws(RunError) -> Bool {
+        if unsafe mkdir(path, 0o777) == 0 { return true }
+        switch errno {
+        case EEXIST where kind(of: path, followsLinks: true) == .directory: return false
+        case EEXIST: throw RunError(FileFailure("make directory", path, number: ENOTDIR))
+        case ENOENT where !path.isEmpty:
+            let parent = self.parent(of: path)
+            guard parent != path else { throw RunError(FileFailure("make directory", path, number: ENOENT)) }
+            try makeDirectory(parent)
+            return try makeDirectory(path)
+        default: throw RunError(FileFailure("make directory", path, number: errno))
+        }
+    }
+
+    /// The directory that holds `path`: "." for a bare name.
+    static func parent(of path: String) -> String {
+        let trimmed = Substring(path).trimmingSuffix("/")
+        guard let slash = trimmed.lastIndex(of: "/") else { return trimmed.isEmpty ? "/" : "." }
+        let parent = trimmed[..<slash].trimmingSuffix("/")
+        return parent.isEmpty ? "/" : String(parent)
+    }
+
+    enum Kind { case file, directory, other }
+
+    /// What lies at a path; nil when nothing does, or when it cannot be told.
+    static func kind(of path: String, followsLinks: Bool = false) -> Kind? {
+        var status = stat()
+        guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
+        return switch status.st_mode & S_IFMT {
+        case S_IFREG: .file
+        case S_IFDIR: .directory
+        default: .other
+        }
+    }
+
+    /// Names in a directory, in byte order, without "." and "..".
+    static func names(in path: String) throws(RunError) -> [String] {
+        guard let stream = unsafe opendir(path) else { throw RunError(FileFailure("open", path, number: errno)) }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else {
+                guard errno == 0 else { throw RunError(FileFailure("read", path, number: errno)) }
+                return names.sorted { $0.precedesByBytes($1) }
+            }
+            // A record is as long as its name, so that its struct may not be copied whole.
+            let start = unsafe UnsafeRawPointer(entry) + MemoryLayout<dirent>.offset(of: \.d_name)!
+            let name = unsafe String(cString: start.assumingMemoryBound(to: CChar.self))
+            if name != ".", name != ".." { names.append(name) }
+        }
+    }
+
+    /// Removes a file, or a directory and the files in it; what is not there is removed already.
+    static func remove(_ path: String) throws(RunError) {
+        guard let kind = kind(of: path) else { return }
+        if kind == .directory {
+            for name in try names(in: path) { try remove("\(path)/\(name)") }
+        }
+        let result = unsafe kind == .directory ? rmdir(path) : unlink(path)
+        guard result == 0 || errno == ENOENT else { throw RunError(FileFailure("remove", path, number: errno)) }
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingSuffix(_ mark: Character) -> Substring {
+        var rest = self
+        while rest.last == mark { rest.removeLast() }
+        return rest
+    }
+}

@@ -1,0 +1,43 @@
+internal import Interchange
+
+/// The lines of a file, one after another, without the whole of it in memory.
+struct LineReader {
+    /// Bytes without the newline, and where the line after it begins; nil there when the newline is missing.
+    struct Line {
+        let bytes: ArraySlice<UInt8>
+        let end: Int?
+    }
+
+    /// Bytes; a longer line is handed out as if it were the file's torn end.
+    static let lineLimit = 1 << 20
+
+    private let file: InputFile
+    private var buffer: [UInt8] = []
+    private var position = 0
+    private var fileOffset = 0
+
+    init(path: String) throws(RunError) {
+        file = try RunError.reading { () throws(FileFailure) in try InputFile(path: path, followsLinks: false) }
+    }
+
+    mutating func next() throws(RunError) -> Line? {
+        while true {
+            if let newline = buffer[position...].firstIndex(of: UInt8(ascii: "\n")) {
+                let line = buffer[position..<newline]
+                position = newline + 1
+                return Line(bytes: line, end: fileOffset - buffer.count + position)
+            }
+            let rest = buffer.count - position
+            guard rest <= Self.lineLimit, fileOffset < file.size else {
+                defer { position = buffer.count }
+                return rest == 0 ? nil : Line(bytes: buffer[position...], end: nil)
+            }
+            let range = fileOffset..<min(fileOffset + Self.lineLimit, file.size)
+            buffer =
+                try buffer[position...]
+                + RunError.reading { () throws(FileFailure) in try file.bytes(range) }
+            position = 0
+            fileOffset = range.upperBound
+        }
+    }
+}

@@ -1,0 +1,60 @@
+internal import Foundation
+
+/// The part of a ledger that holds together, from its first line on.
+package struct LedgerReading: Sendable {
+    /// Lines that verify; the step of the last of them.
+    package internal(set) var steps: UInt64 = 0
+    /// Hash of the last of them, in hexadecimal.
+    package var head: String { String(decoding: headDigits, as: UTF8.self) }
+    /// Where they end.
+    package internal(set) var byteCount = 0
+    /// A sentence about what follows them, if something does that is not merely a line cut short; its first line is named.
+    package internal(set) var fault: String?
+    /// Bytes of a last line without its end, as a killed writer leaves it.
+    package internal(set) var tornBytes = 0
+
+    var headDigits = LedgerLine.noHash
+
+    /// Reads `path` up to the first line that does not verify, and hands each that does to `body`.
+    ///
+    /// A ledger that is not there is an empty one. `body` gets the entry, its hash in hexadecimal as ASCII, and the place at
+    /// which its line ends.
+    static func read(
+        path: String, _ body: (LedgerEntry, _ hash: [UInt8], _ end: Int) throws(RunError) -> Void = { _, _, _ in }
+    ) throws(RunError) -> LedgerReading {
+        var reading = LedgerReading()
+        guard FileSystem.kind(of: path) != nil else { return reading }
+        var lines = try LineReader(path: path)
+        var rendered: [UInt8] = []
+        while let line = try lines.next() {
+            let number = reading.steps + 1
+            guard let end = line.end else {
+                reading.tornBytes = line.bytes.count
+                break
+            }
+            guard let parsed = LedgerLine(line.bytes) else {
+                reading.fault = "\(path): line \(number) is not a line of a ledger"
+                break
+            }
+            guard parsed.entry.step == number else {
+                reading.fault = "\(path): line \(number) is of step \(parsed.entry.step); expected step \(number)"
+                break
+            }
+            guard parsed.previous == reading.headDigits else {
+                reading.fault = "\(path): line \(number) does not follow from the line before it"
+                break
+            }
+            rendered.removeAll(keepingCapacity: true)
+            let hash = LedgerLine.render(parsed.entry, previous: parsed.previous, into: &rendered)
+            guard hash == parsed.hash, rendered.dropLast() == line.bytes else {
+                reading.fault = "\(path): line \(number) is not what its hash was made from"
+                break
+            }
+            reading.steps = number
+            reading.byteCount = end
+            reading.headDigits = hash
+            try body(parsed.entry, hash, end)
+        }
+        return reading
+    }
+}

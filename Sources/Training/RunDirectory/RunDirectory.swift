@@ -1,0 +1,122 @@
+internal import Interchange
+
+/// A run on disk, for reading; `hold()` makes it this process's to write.
+///
+/// ```
+/// run.json          the resolved configuration
+/// ledger.jsonl      one line a step, hash-chained
+/// metrics.jsonl     one line a record
+/// checkpoints/step-00001000/{parameters,optimizer}.safetensors, manifest.json
+/// latest            the step of the newest checkpoint
+/// summary.json      written at the end
+/// lock, incarnation who holds the run, and how many did before
+/// ```
+package struct RunDirectory: Sendable, Equatable {
+    static let configurationName = "run.json"
+    static let summaryName = "summary.json"
+
+    package let path: String
+
+    /// Opens a run.
+    ///
+    /// - Throws: `RunError.notARun` when there is none, or the beginning of one.
+    package init(_ path: String) throws(RunError) {
+        guard let kind = FileSystem.kind(of: path, followsLinks: true) else {
+            throw RunError(.notARun, "\(path): there is no such run")
+        }
+        guard kind == .directory else {
+            throw RunError(.notARun, "\(path): not a directory; expected the directory of a run")
+        }
+        guard FileSystem.kind(of: "\(path)/\(Self.configurationName)") == .file else {
+            throw RunError(
+                .notARun, "\(path): not a run: \(Self.configurationName), which is written first, is missing")
+        }
+        self.path = path
+    }
+
+    private init(created path: String) { self.path = path }
+
+    /// Makes a new run and holds it.
+    ///
+    /// - Parameters:
+    ///   - path: a directory that is empty or not there yet.
+    ///   - configuration: what `run.json` is to hold.
+    /// - Throws: `RunError.exists` when something is there; nothing of it is touched.
+    package static func create(at path: String, configuration: some Encodable) throws(RunError) -> HeldRun {
+        let isNew = try FileSystem.makeDirectory(path)
+        do {
+            try refuseIfOccupied(path)
+            let lock = try RunLock(run: path)
+            // Once more: another process may have made its run between the look and the lock.
+            try refuseIfOccupied(path)
+            let bytes = try JSONText.encode(configuration, .pretty, as: configurationName)
+            try FileSystem.writeAtomically(bytes, to: configurationName, in: path)
+            try FileSystem.synchronizeDirectory(FileSystem.parent(of: path))
+            return try HeldRun(RunDirectory(created: path), lock)
+        } catch {
+            if isNew, error.code != .held, error.code != .exists { try? FileSystem.remove(path) }
+            throw error
+        }
+    }
+
+    private static func refuseIfOccupied(_ path: String) throws(RunError) {
+        let names = try FileSystem.names(in: path)
+        if names.contains(configurationName) {
+            throw RunError(
+                .exists,
+                "\(path): holds a run; `lockstep resume \(path)` goes on with it, another --run begins a new one")
+        }
+        let foreign = names.filter { $0 != RunLock.fileName && !$0.hasPrefix(FileSystem.temporaryPrefix) }
+        if let first = foreign.first {
+            throw RunError(
+                .exists, "\(path): holds \(first.json) and no run; expected a directory that is empty or not there yet")
+        }
+    }
+
+    /// Reads `run.json`.
+    package func configuration<Configuration: Decodable>(
+        as _: Configuration.Type = Configuration.self
+    ) throws(RunError) -> Configuration { try read(Self.configurationName) }
+
+    /// The summary of a run that ended; nil before.
+    package func summary() throws(RunError) -> RunSummary? {
+        FileSystem.kind(of: "\(path)/\(Self.summaryName)") == nil ? nil : try read(Self.summaryName)
+    }
+
+    /// The newest checkpoint that verifies, with a sentence about each that was skipped for it.
+    ///
+    /// - Returns: a nil checkpoint when the run has none yet.
+    /// - Throws: `RunError.damaged` when there are some and none verifies.
+    package func newestCheckpoint() throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
+        try CheckpointStore(run: path).newest()
+    }
+
+    /// Steps that have a checkpoint, verified or not, newest first.
+    package func checkpointSteps() throws(RunError) -> [UInt64] { try CheckpointStore(run: path).steps() }
+
+    /// The checkpoint of one step, verified.
+    package func checkpoint(step: UInt64) throws(RunError) -> Checkpoint {
+        try CheckpointStore(run: path).verified(step)
+    }
+
+    /// Reads the ledger from its first line up to the first that does not verify.
+    package func readLedger(
+        _ body: (LedgerEntry) throws(RunError) -> Void = { _ in }
+    ) throws(RunError) -> LedgerReading {
+        try LedgerReading.read(path: ledgerPath) { entry, _, _ throws(RunError) in try body(entry) }
+    }
+
+    /// Makes this process the one that writes the run.
+    ///
+    /// - Throws: `RunError.held` when another process is that.
+    package func hold() throws(RunError) -> HeldRun { try HeldRun(self, RunLock(run: path)) }
+
+    var ledgerPath: String { "\(path)/ledger.jsonl" }
+    var metricsPath: String { "\(path)/metrics.jsonl" }
+
+    private func read<Value: Decodable>(_ name: String) throws(RunError) -> Value {
+        let file = "\(path)/\(name)"
+        let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: file, limit: 1 << 26) }
+        return try JSONText.decode(Value.self, from: bytes, path: file)
+    }
+}

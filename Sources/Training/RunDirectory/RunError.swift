@@ -1,0 +1,58 @@
+internal import Foundation
+package import Interchange
+
+/// Why a run directory could not be made, read, held or written.
+package struct RunError: Error, CustomStringConvertible {
+    package enum Code: Sendable, Equatable {
+        /// There is a run already where a new one was to go, or something that is no run.
+        case exists
+        /// No run is there, or only a part of one.
+        case notARun
+        /// Another process holds the run.
+        case held
+        /// What was read is not what was written.
+        case damaged
+        /// The disk or the quota is full.
+        case noSpace
+        /// No permission, or a file system that is read-only.
+        case denied
+        /// Any other refusal by the system.
+        case file
+    }
+
+    package let code: Code
+    /// One line: what, where, wanted, got.
+    package let message: String
+    package let cause: (any Error)?
+
+    init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    package init(_ failure: FileFailure) {
+        let code: Code =
+            switch failure.number {
+            case ENOSPC, EDQUOT: .noSpace
+            case EACCES, EPERM, EROFS: .denied
+            default: .file
+            }
+        self.init(code, failure.description, cause: failure)
+    }
+
+    package init(_ error: SafetensorsError) {
+        if let cause = error.cause {
+            self.init(cause)
+        } else {
+            self.init(.damaged, error.message, cause: error)
+        }
+    }
+
+    package var description: String { message }
+
+    /// Reads through `body` and says what went wrong in this type.
+    static func reading<Result>(_ body: () throws(FileFailure) -> Result) throws(RunError) -> Result {
+        do { return try body() } catch { throw RunError(error) }
+    }
+}

@@ -1,0 +1,54 @@
+internal import Foundation
+internal import Interchange
+
+/// Holds a run for this process; the system lets go when the process ends, however it ends.
+final class RunLock: Sendable {
+    /// Who holds a run, as the lock file says.
+    private struct Holder: Codable {
+        let pid: Int32
+        let host: String
+        let since: String
+    }
+
+    static let fileName = "lock"
+
+    private let descriptor: Int32
+
+    /// - Throws: `RunError.held`, naming the holder, when another process has it.
+    init(run: String) throws(RunError) {
+        let path = "\(run)/\(Self.fileName)"
+        // Closed on exec: a child that inherited it would hold the run after its parent's death.
+        let descriptor = retrying { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
+        guard descriptor >= 0 else { throw RunError(FileFailure("write", path, number: errno)) }
+        guard retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
+            let number = errno
+            close(descriptor)
+            throw number == EWOULDBLOCK
+                ? RunError(.held, "\(run): held by \(Self.holder(path)); one process at a time can train a run")
+                : RunError(FileFailure("lock", path, number: number))
+        }
+        self.descriptor = descriptor
+        let holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601))
+        let text = try JSONText.encode(holder, .oneLine, as: path)
+        guard ftruncate(descriptor, 0) == 0,
+            unsafe text.withUnsafeBytes({ unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == text.count
+        else { throw RunError(FileFailure("write", path, number: errno)) }
+    }
+
+    deinit { close(descriptor) }
+
+    private static func holder(_ path: String) -> String {
+        guard let bytes = try? InputFile.contents(of: path, limit: 4096),
+            let holder = try? JSONText.decode(Holder.self, from: bytes, path: path)
+        else { return "another process" }
+        return "process \(holder.pid) on host \(holder.host) since \(holder.since)"
+    }
+
+    private static var hostName: String {
+        var name = [UInt8](repeating: 0, count: 256)
+        let result = unsafe name.withUnsafeMutableBytes { buffer in
+            unsafe gethostname(buffer.assumingMemoryBound(to: CChar.self).baseAddress!, buffer.count - 1)
+        }
+        return result == 0 ? String(decoding: name.prefix { $0 != 0 }, as: UTF8.self) : "unknown"
+    }
+}

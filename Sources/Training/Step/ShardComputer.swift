@@ -1,0 +1,101 @@
+internal import Coordination
+internal import Layers
+internal import Sequences
+package import TensorCore
+
+/// Computes gradients of shards: the one thing that every worker, and the process without workers, does.
+package final class ShardComputer {
+    package let model: LanguageModel
+    package let layout: ParameterLayout
+
+    package init(_ description: ModelDescription) {
+        model = LanguageModel(description)
+        layout = ParameterLayout(model.namedParameters)
+    }
+
+    package var description: ModelDescription { model.description }
+
+    /// Floats of carried state that the answer for some rows holds.
+    private func stateSize(_ work: ShardWork, rows: Int) -> Int { work.state == nil ? 0 : rows * description.stateSize }
+
+    /// Forward and backward over all rows of the work at once; only the sums over rows are kept apart, one a shard,
+    /// and added in the order of the tree.
+    ///
+    /// - Returns: one answer for each aligned power-of-two group of the work's shards.
+    package func compute(_ work: ShardWork) -> [SubtreeAnswer] {
+        let groups = ShardRange(work.shards).subtrees
+        let shardRows = work.shards.map { work.localRows(of: $0) }
+        let batch = work.batch
+        let dropout =
+            description.dropout > 0
+            ? DropoutStream(seed: description.seed, step: work.step, firstRow: work.rows.lowerBound) : nil
+        let (logits, state) = model(
+            batch.inputs, steps: batch.steps, batch: batch.rows, state: work.state?.tensors(description), dropout: dropout)
+        let (sum, each) = crossEntropySum(logits, targets: batch.targets)
+
+        let sums = groups.map { subtree in
+            Storage(
+                count: SubtreeAnswer.size(
+                    parameterCount: layout.count, stateSize: stateSize(work, rows: rows(of: subtree, in: work).count)))
+        }
+        let sink = ShardedGradients(layout: layout, groups: groups.map(\.count), sums: sums)
+        sum.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch.rows, ranges: shardRows), into: sink)
+
+        let counted = zip(work.shards, shardRows).map { _, rows in Self.loss(of: rows, each: each, batch: batch) }
+        let states = work.state == nil ? nil : CarriedState(state, description)
+        return zip(groups, sums).map { subtree, storage in
+            let answer = SubtreeAnswer(subtree: subtree, parameterCount: layout.count, storage: storage)
+            let leaves = counted[subtree.first - work.shards.lowerBound..<subtree.end - work.shards.lowerBound]
+            answer.lossSum = Self.treeSum(leaves.map(\.loss))
+            answer.tokens = leaves.reduce(0) { $0 + $1.tokens }
+            if let states { answer.state = states[rows(of: subtree, in: work)].values }
+            return answer
+        }
+    }
+
+    private func rows(of subtree: Subtree, in work: ShardWork) -> Range<Int> {
+        work.localRows(of: subtree.first).lowerBound..<work.localRows(of: subtree.end - 1).upperBound
+    }
+
+    /// The loss of one shard: its tokens in (time, row) order, in double precision.
+    private static func loss(of rows: Range<Int>, each: Tensor, batch: TokenBatch) -> (loss: Double, tokens: UInt64) {
+        let losses = each.values
+        var (sum, tokens) = (0.0, UInt64(0))
+        for time in 0..<batch.steps {
+            for position in time * batch.rows + rows.lowerBound..<time * batch.rows + rows.upperBound
+            where batch.targets[position] >= 0 {
+                sum += Double(losses[position])
+                tokens += 1
+            }
+        }
+        return (sum, tokens)
+    }
+
+    /// The balanced tree's sum of a power of two of leaves.
+    private static func treeSum(_ leaves: [Double]) -> Double {
+        var sums = leaves
+        while sums.count > 1 {
+            sums = stride(from: 0, to: sums.count, by: 2).map { sums[$0] + sums[$0 + 1] }
+        }
+        return sums[0]
+    }
+}
+
+// Parameters as one block, in the layout's order.
+extension ShardComputer {
+    package func exportParameters() -> Storage {
+        let block = Storage(count: layout.count)
+        for ((_, parameter), entry) in zip(model.namedParameters, layout.entries) {
+            block.write(parameter, at: entry.range.lowerBound)
+        }
+        return block
+    }
+
+    package func importParameters(_ block: Storage) {
+        require(
+            block.count == layout.count, "importParameters: a block of \(block.count) floats for \(layout.count) parameters")
+        for ((_, parameter), entry) in zip(model.namedParameters, layout.entries) {
+            parameter.read(block, at: entry.range.lowerBound)
+        }
+    }
+}

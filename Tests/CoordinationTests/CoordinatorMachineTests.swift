@@ -1,0 +1,491 @@
+import Coordination
+import Testing
+
+@Suite struct CoordinatorMachineTests {
+    // MARK: A step without trouble
+
+    @Test func `a worker is welcomed, and its pull brings parameters and all shards`() {
+        var rig = CoordinatorRig()
+        _ = rig.tell(.beginStep(0))
+        let welcome = rig.hello("a")
+        #expect(welcome.sent.map(\.kind) == [.welcome])
+        #expect(welcome.assigned.isEmpty)
+        let work = rig.pull("a")
+        #expect(work.published == ["a"])
+        #expect(work.assigned == ["a [0, 8)"])
+    }
+
+    @Test func `a step is split nearly equally over the workers that wait for it`() {
+        var rig = CoordinatorRig(shards: 16)
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        let work = rig.tell(.beginStep(0))
+        #expect(work.assigned == ["a [0, 6)", "b [6, 11)", "c [11, 16)"])
+        #expect(work.published == ["a", "b", "c"])
+    }
+
+    @Test func `a step is reduced when every shard is in the tree, and not before`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.answer("b", 4..<8).folded == ["b [4, 8)"])
+        #expect(!rig.fold("a", 0..<4).contains(.stepReduced(0)))
+        let last = rig.tell(.folded(step: 0, subtree: Subtree(first: 4, count: 4)!))
+        #expect(last == [.stepReduced(0)])
+    }
+
+    @Test func `an answer's frames are stored where they belong, in any order, and folded when whole`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        let frames = CoordinatorRig.answer(0..<8, total: frameBytes + 9)
+        let second = rig.tell(.received(frames[1], from: "a"))
+        #expect(second.stored.map(\.offset) == [frameBytes] && second.stored.map(\.length) == [9])
+        #expect(second.stored.map(\.total) == [frameBytes + 9])
+        #expect(second.folded.isEmpty)
+        let first = rig.tell(.received(frames[0], from: "a"))
+        #expect(first.stored.map(\.offset) == [0])
+        #expect(first.folded == ["a [0, 8)"])
+    }
+
+    @Test func `a worker that answered is given the next step before it has pulled again`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.fold("a", 0..<8)
+        #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 8)"])
+    }
+
+    @Test func `parameters of a step go to a worker once`() {
+        var rig = CoordinatorRig(shards: 4)
+        _ = rig.join("a")
+        _ = rig.join("b")
+        #expect(rig.tell(.beginStep(0)).published == ["a", "b"])
+        _ = rig.fold("a", 0..<2)
+        let given = rig.tell(.workerExited("b"))
+        #expect(given.assigned == ["a [2, 4)"])
+        #expect(given.published.isEmpty)
+        _ = rig.fold("a", 2..<4)
+        #expect(rig.tell(.beginStep(1)).published == ["a"])
+    }
+
+    // MARK: Late, twice, stale
+
+    @Test func `a late answer is dropped and counted`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.tell(.beginStep(1))
+        #expect(rig.answer("a", 0..<8, step: 0).isEmpty)
+        #expect(rig.machine.counters.stale == [.step: 1])
+    }
+
+    @Test func `an answer for a step to come is dropped and counted`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(1))
+        #expect(rig.answer("a", 0..<8, step: 1 << 63).isEmpty)
+        #expect(rig.machine.counters.stale == [.step: 1])
+    }
+
+    @Test func `an answer of an older incarnation is dropped and counted, and so is one of another run`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        for message in CoordinatorRig.answer(0..<8, incarnation: 4)
+            + CoordinatorRig.answer(0..<8, run: RunID(low: 1, high: 1))
+        {
+            #expect(rig.tell(.received(message, from: "a")).isEmpty)
+        }
+        #expect(rig.machine.counters.stale == [.incarnation: 1, .run: 1])
+        #expect(rig.answer("a", 0..<8).folded == ["a [0, 8)"])
+    }
+
+    @Test(arguments: [4..<8, 0..<2, 0..<8])
+    func `an answer for shards that are not the worker's, or not one piece of its range, is dropped and counted`(
+        shards: Range<Int>
+    ) {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.answer("a", shards).isEmpty)
+        #expect(rig.machine.counters.stale == [.unassigned: 1])
+    }
+
+    @Test func `a repeated frame is stored once`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        let frames = CoordinatorRig.answer(0..<8, total: 2 * frameBytes)
+        #expect(rig.tell(.received(frames[0], from: "a")).stored.count == 1)
+        #expect(rig.tell(.received(frames[0], from: "a")).isEmpty)
+        #expect(rig.machine.counters.stale == [.repeatedFrame: 1])
+    }
+
+    /// Two workers at work on [4, 8): b is late, a repeats its range.
+    private func straggling() -> CoordinatorRig {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.wait(1, hearing: ["a", "b"])
+        _ = rig.fold("a", 0..<4)
+        return rig
+    }
+
+    @Test func `an idle worker repeats a range that is later than twice the median`() {
+        var rig = straggling()
+        #expect(rig.wait(1, hearing: ["a", "b"]).assigned.isEmpty)
+        let late = rig.wait(1, hearing: ["a", "b"])
+        #expect(late.assigned == ["a [4, 8)"])
+        #expect(late.contains(.repeated(ShardRange(4..<8), step: 0, of: "b", by: "a")))
+        #expect(rig.wait(2, hearing: ["a", "b"]).assigned.isEmpty)
+    }
+
+    @Test func `of a straggler's range only what is not answered is repeated`() {
+        var rig = CoordinatorRig()
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 3)", "b [3, 6)", "c [6, 8)"])
+        _ = rig.wait(1, hearing: ["a", "b", "c"])
+        _ = rig.fold("a", 0..<2)
+        _ = rig.fold("c", 6..<8)
+        _ = rig.fold("b", 3..<4)
+        #expect(rig.wait(3, hearing: ["a", "b", "c"]).assigned == ["c [2, 3)"])
+        #expect(rig.fold("c", 2..<3).assigned == ["c [4, 6)"])
+    }
+
+    @Test func `a second answer that is equal to the byte changes nothing`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        #expect(rig.answer("b", 4..<8, value: 3).folded == ["b [4, 8)"])
+        #expect(rig.answer("a", 4..<8, value: 3).isEmpty)
+        #expect(rig.machine.counters.equalAnswers == 1)
+        #expect(rig.machine.counters.conflicts == 0)
+    }
+
+    @Test func `a second answer that differs is reported once with both names, and the first stands`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        _ = rig.answer("b", 4..<8, value: 3, total: 2 * frameBytes)
+        let second = rig.answer("a", 4..<8, value: 4, total: 2 * frameBytes)
+        let conflict = AnswerConflict(step: 0, subtree: Subtree(first: 4, count: 4)!, first: "b", second: "a")
+        #expect(second == [.conflict(conflict)])
+        #expect(rig.machine.counters.equalAnswers == 0)
+    }
+
+    @Test func `a second answer of another length differs`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        _ = rig.answer("b", 4..<8, value: 3, total: 100)
+        #expect(rig.answer("a", 4..<8, value: 3, total: 99).count == 1)
+        #expect(rig.machine.counters.conflicts == 1)
+    }
+
+    @Test func `frames that were stored before another's answer was whole are given up, and compared`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        let half = CoordinatorRig.answer(4..<8, value: 8, total: 2 * frameBytes)
+        #expect(rig.tell(.received(half[0], from: "b")).stored.count == 1)
+        let whole = rig.answer("a", 4..<8, value: 9, total: 2 * frameBytes)
+        let subtree = Subtree(first: 4, count: 4)!
+        #expect(whole.contains(.discard(step: 0, subtree: subtree, from: "b")))
+        #expect(whole.last == .conflict(AnswerConflict(step: 0, subtree: subtree, first: "a", second: "b")))
+        #expect(rig.tell(.received(half[1], from: "b")).isEmpty)
+    }
+
+    @Test func `a straggler busy with a step that is over gets no share of the next one`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        #expect(rig.fold("a", 4..<8).contains(.stepReduced(0)))
+        #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 8)"])
+        #expect(rig.pull("b", finished: ShardRange(4..<8), step: 0).assigned.isEmpty)
+        _ = rig.fold("a", 0..<8, step: 1)
+        #expect(rig.tell(.beginStep(2)).assigned == ["a [0, 4)", "b [4, 8)"])
+    }
+
+    // MARK: Loss
+
+    @Test func `a lost worker's shards go to the others at once, but for what it answered`() {
+        var rig = CoordinatorRig(shards: 16)
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        _ = rig.tell(.beginStep(0))
+        _ = rig.fold("a", 0..<4)
+        let half = CoordinatorRig.answer(4..<6, total: 2 * frameBytes)
+        _ = rig.tell(.received(half[1], from: "a"))
+        let lost = rig.tell(.workerExited("a"))
+        #expect(lost.contains(.discard(step: 0, subtree: Subtree(first: 4, count: 2)!, from: "a")))
+        #expect(lost.contains(.lost("a", .exited)))
+        #expect(lost.assigned == ["b [4, 5)", "c [5, 6)"])
+    }
+
+    @Test func `a worker is suspected after three seconds of silence and lost after five`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(!rig.wait(2, hearing: ["b"]).contains(.suspected("a", silentFor: .seconds(2))))
+        #expect(rig.wait(1, hearing: ["b"]).contains(.suspected("a", silentFor: .seconds(3))))
+        #expect(rig.wait(1, hearing: ["b"]).losses.isEmpty)
+        let lost = rig.wait(1, hearing: ["b"])
+        #expect(lost.losses == [.silent(.seconds(5))])
+        #expect(lost.assigned == ["b [0, 4)"])
+    }
+
+    @Test func `time in which the coordinator itself was stopped counts against nobody`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        rig.now += .seconds(30)
+        _ = rig.tell(.suspended(for: .seconds(30)))
+        #expect(rig.tell(.tick).isEmpty)
+        #expect(rig.tell(.tick, after: .seconds(5)).losses == [.silent(.seconds(5))])
+    }
+
+    @Test func `a failed send and a goodbye are losses`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        #expect(rig.tell(.sendFailed(to: "a")).losses == [.unreachable])
+        #expect(rig.tell(.sendFailed(to: "a")).isEmpty)
+        #expect(rig.say(.goodbye(reason: "signal 15"), from: "b").losses == [.left("signal 15")])
+        #expect(rig.machine.roster.isEmpty)
+    }
+
+    @Test func `a range that a worker let go without an answer goes to another`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.fold("b", 4..<8)
+        #expect(rig.pull("a", finished: ShardRange(0..<4), step: 0).assigned == ["a [0, 2)", "b [2, 4)"])
+    }
+
+    @Test func `a worker that holds work while nothing moves has to say hello again`() {
+        var rig = CoordinatorRig { $0.stallAfter = .seconds(10) }
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        for _ in 0..<9 {
+            rig.now += .seconds(1)
+            #expect(rig.ping("a").sent == [.pong])
+            #expect(rig.tell(.tick).isEmpty)
+        }
+        rig.now += .seconds(1)
+        _ = rig.ping("a")
+        let stalled = rig.tell(.tick)
+        #expect(stalled.losses == [.stalled])
+        #expect(stalled.sent == [.register])
+    }
+
+    @Test func `a worker that computes or receives is not stalled`() {
+        var rig = CoordinatorRig { $0.stallAfter = .seconds(10) }
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        for second in 0..<60 {
+            rig.now += .seconds(1)
+            _ = rig.ping("a", isComputing: true)
+            _ = rig.ping("b", progress: UInt64(second))
+            #expect(rig.tell(.tick).losses.isEmpty)
+        }
+    }
+
+    // MARK: Joining
+
+    @Test func `a worker that joins in the middle of a step gets what is pending, else a share of the next`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.join("b").assigned.isEmpty)
+        _ = rig.fold("a", 0..<8)
+        #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 4)", "b [4, 8)"])
+        _ = rig.say(.goodbye(reason: "test"), from: "a")
+        _ = rig.say(.goodbye(reason: "test"), from: "b")
+        #expect(rig.machine.roster.isEmpty)
+    }
+
+    @Test func `a worker that says hello again starts afresh, parameters and all`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        let again = rig.hello("a", session: 2)
+        #expect(again.losses == [.restarted])
+        #expect(again.sent.map(\.kind) == [.welcome])
+        let work = rig.pull("a", session: 2)
+        #expect(work.published == ["a"] && work.assigned == ["a [0, 8)"])
+    }
+
+    @Test func `a repeated hello and a pull from before the last hello change nothing`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.hello("a", session: 2)
+        #expect(rig.hello("a", session: 2).isEmpty)
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.pull("a", session: 1).isEmpty)
+        #expect(rig.machine.counters.stale == [.session: 2])
+    }
+
+    @Test func `a sender that nobody knows is asked to register, once for each answer`() {
+        var rig = CoordinatorRig()
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.pull("x").sent == [.register])
+        #expect(rig.ping("x").sent == [.register])
+        #expect(rig.answer("x", 0..<8, total: 3 * frameBytes).sent == [.register])
+        #expect(rig.say(.goodbye(reason: ""), from: "x").isEmpty)
+    }
+
+    @Test func `a worker of another version, other arithmetic or one too many is refused with a sentence`() {
+        var rig = CoordinatorRig { $0.maximumWorkers = 1 }
+        #expect(rig.hello("a", version: "1.1").refusals == [.version])
+        #expect(rig.hello("b", fingerprint: [UInt8](repeating: 8, count: 32)).refusals == [.fingerprint])
+        #expect(rig.hello("c").refusals.isEmpty)
+        let full = rig.hello("d")
+        #expect(full.contains(.refused("d", Refusal(.full, "there are 1 workers, as many as the coordinator takes"))))
+        #expect(rig.machine.roster.map(\.label) == ["host/c"])
+        #expect(rig.machine.counters.refused == 3)
+    }
+
+    @Test func `a worker of another protocol is told both versions`() {
+        var rig = CoordinatorRig()
+        let refused = rig.tell(.undecodable(DecodeError(.version, wanted: 1, got: 2), from: "a"))
+        let refusal = Refusal(.version, "the coordinator speaks protocol version 1, the worker 2")
+        #expect(refused.sent == [.refused(refusal)])
+    }
+
+    // MARK: Offences
+
+    @Test func `a sender of malformed bytes is dropped, and its work goes to the others`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        let dropped = rig.tell(.undecodable(DecodeError(.checksum, wanted: 1, got: 2), from: "a"))
+        #expect(dropped.contains(.dropped("a", reason: "checksum: wanted 1, got 2")))
+        #expect(dropped.refusals == [.malformed])
+        #expect(dropped.assigned == ["b [0, 4)"])
+        #expect(rig.machine.counters.malformed == [.checksum: 1])
+        #expect(rig.hello("a", session: 2).refusals == [.malformed])
+        #expect(rig.machine.roster.count == 1)
+    }
+
+    @Test func `malformed bytes from nobody are counted and nothing else`() {
+        var rig = CoordinatorRig()
+        #expect(rig.tell(.undecodable(DecodeError(.magic, wanted: 1, got: 2), from: "x")).isEmpty)
+        #expect(rig.machine.counters.malformed == [.magic: 1])
+    }
+
+    @Test func `an answer past the last shard, past the limit, or changed between its frames is an offence`() {
+        let offences: [[Message]] = [
+            CoordinatorRig.answer(8..<16),
+            CoordinatorRig.answer(0..<8, total: 3 * frameBytes + 1),
+            [
+                CoordinatorRig.answer(0..<8, total: 2 * frameBytes)[0],
+                CoordinatorRig.answer(0..<8, total: 5 + frameBytes)[1],
+            ],
+            [
+                CoordinatorRig.answer(0..<8, total: 2 * frameBytes)[0],
+                CoordinatorRig.answer(0..<8, value: 2, total: 2 * frameBytes)[0],
+            ],
+        ]
+        for messages in offences {
+            var rig = CoordinatorRig()
+            _ = rig.join("a")
+            _ = rig.tell(.beginStep(0))
+            #expect(messages.flatMap { rig.tell(.received($0, from: "a")) }.drops == ["a"])
+            #expect(rig.machine.load.partialAnswers == 0)
+        }
+    }
+
+    @Test func `an answer that the shell cannot use is computed again by another, and its sender dropped`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.answer("a", 0..<4)
+        let unusable = rig.tell(.unusable(step: 0, subtree: Subtree(first: 0, count: 4)!, reason: "not a sum"))
+        #expect(unusable.drops == ["a"])
+        #expect(unusable.assigned == ["b [0, 4)"])
+        _ = rig.fold("b", 4..<8)
+        #expect(rig.fold("b", 0..<4).contains(.stepReduced(0)))
+    }
+
+    @Test func `a late second answer does not stand in for an unusable first`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        let late = CoordinatorRig.answer(4..<8, total: 2 * frameBytes)
+        _ = rig.tell(.received(late[0], from: "b"))
+        _ = rig.answer("a", 4..<8, total: 2 * frameBytes)
+        let unusable = rig.tell(.unusable(step: 0, subtree: Subtree(first: 4, count: 4)!, reason: "not a sum"))
+        #expect(unusable.assigned == ["b [4, 8)"])
+        #expect(rig.answer("b", 4..<8, total: 2 * frameBytes).folded == ["b [4, 8)"])
+    }
+
+    // MARK: Nobody there
+
+    @Test func `with no worker at the start the coordinator waits, then computes piece by piece`() {
+        var rig = CoordinatorRig()
+        #expect(rig.tell(.beginStep(0)).isEmpty)
+        #expect(rig.tell(.tick, after: .milliseconds(9900)).isEmpty)
+        #expect(rig.tell(.tick, after: .milliseconds(100)).local == [ShardRange(0..<2)])
+        #expect(rig.tell(.tick, after: .seconds(1)).isEmpty)
+        for first in [0, 2, 4] {
+            let next = rig.tell(.computedLocally(step: 0, range: ShardRange(first..<first + 2)))
+            #expect(next.local == [ShardRange(first + 2..<first + 4)])
+        }
+        #expect(rig.tell(.computedLocally(step: 0, range: ShardRange(6..<8))) == [.stepReduced(0)])
+        #expect(rig.tell(.beginStep(1)).local == [ShardRange(0..<2)])
+    }
+
+    @Test func `a worker that comes while the coordinator computes gets all the rest`() {
+        var rig = CoordinatorRig { $0.fallbackAfter = .zero }
+        #expect(rig.tell(.beginStep(0)).local == [ShardRange(0..<2)])
+        #expect(rig.join("a").assigned == ["a [2, 8)"])
+        #expect(rig.tell(.computedLocally(step: 0, range: ShardRange(0..<2))).isEmpty)
+        _ = rig.fold("a", 2..<4)
+        #expect(rig.fold("a", 4..<8).contains(.stepReduced(0)))
+    }
+
+    @Test func `when the last worker is gone the coordinator computes at once`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.tell(.workerExited("a")).local == [ShardRange(0..<2)])
+    }
+
+    @Test func `a worker that never pulls is waited for as if there were none`() {
+        var rig = CoordinatorRig()
+        _ = rig.hello("a")
+        _ = rig.tell(.beginStep(0))
+        var local: [ShardRange] = []
+        for _ in 0..<13 {
+            rig.now += .seconds(1)
+            let status = WorkerStatus(session: 1, wanted: 0, isComputing: false, progress: 0)
+            local += rig.say(.ping(status), from: "a").local
+            local += rig.tell(.tick).local
+        }
+        #expect(local == [ShardRange(0..<2)])
+    }
+
+    @Test func `stop ends every worker, and those that come later`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.tell(.stop(reason: "done")).sent == [.stop(reason: "done"), .stop(reason: "done")])
+        #expect(rig.hello("c").sent == [.stop(reason: "done")])
+        #expect(rig.answer("a", 0..<4, total: 2 * frameBytes).isEmpty)
+        #expect(rig.tell(.stop(reason: "again")).isEmpty)
+        #expect(rig.tell(.tick).isEmpty)
+    }
+
+    @Test func `who is waited for is told, oldest first`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.tell(.beginStep(1), after: .seconds(1))
+        #expect(rig.machine.waitingFor.isEmpty)
+        _ = rig.pull("a", finished: ShardRange(0..<8), step: 0)
+        #expect(rig.machine.waitingFor.map(\.range) == [ShardRange(0..<8)])
+        #expect(rig.machine.waitingFor.map(\.since) == [.seconds(1)])
+    }
+}
