@@ -42,20 +42,32 @@ struct SampleCommand: ParsableCommand {
         let start = prompt ?? trained.defaultPrompt
         let tokens = try trained.vocabulary.encode(start, what: "--prompt")
         guard !tokens.isEmpty else { throw UsageError("--prompt '': expected at least one symbol") }
+        if let answer = trained.transcription(of: tokens) {
+            return finish(start, answer, trained, separator: " -> ")
+        }
         if !json { show(start) }
         var drawn: [Int32] = []
         Sampler(trained.model, settings: SamplingSettings(temperature: temperature, topK: topK, seed: seed))
             .run(prompt: tokens) { next in
                 drawn.append(next[0])
                 if !json, trained.vocabulary.mode == .characters { show(trained.vocabulary.decode(next)) }
-                return drawn.count < length
+                return drawn.count < length && !trained.isOver(tokens + drawn)
             }
         if json {
-            print(jsonLine(SampleResult(run: directory, prompt: start, text: trained.vocabulary.decode(drawn), seed: seed)))
+            finish(start, drawn, trained)
         } else {
             // Bytes make characters only together.
             if trained.vocabulary.mode == .bytes { show(trained.vocabulary.decode(drawn)) }
-            show("\n")
+            if drawn.last.map({ trained.vocabulary.decode([$0]) }) != "\n" { show("\n") }
+        }
+    }
+
+    private func finish(_ start: String, _ drawn: [Int32], _ trained: TrainedRun, separator: String = "") {
+        let text = trained.vocabulary.decode(drawn)
+        if json {
+            print(jsonLine(SampleResult(run: directory, prompt: start, text: text, seed: seed)))
+        } else {
+            show(start + separator + text + "\n")
         }
     }
 

@@ -103,6 +103,11 @@ struct TrainingOptions: ParsableArguments {
         if steps != nil, epochs != nil { throw UsageError("--steps and --epochs: expected one of the two") }
         try configuration.validate()
         let source = try configuration.makeSource()
+        for (flag, asked, there) in [
+            ("--seq-len", configuration.seqLen, source.sequenceLength), ("--batch-size", configuration.batchSize, source.batchSize),
+        ] where asked != there {
+            throw UsageError("\(flag) \(asked): the sequences of \(source.name) fix it; expected \(there)")
+        }
         if let epochs {
             guard epochs > 0 else { throw UsageError("--epochs \(epochs): expected a positive whole number") }
             guard let each = source.stepsPerEpoch else {

@@ -10,7 +10,7 @@ package struct AdditionSum: Sendable, Hashable {
     package static let vocabulary = Vocabulary(symbols: "0123456789+=\n")
     private static let plus: Int32 = 10
     private static let equals: Int32 = 11
-    static let newline: Int32 = 12
+    package static let newline: Int32 = 12
 
     /// Symbols of `999+999=8991` and its newline.
     static let longestLine = 13

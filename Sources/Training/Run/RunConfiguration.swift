@@ -56,7 +56,7 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
             (validationEvery, checkpointEvery) = (500, 1000)
         case .generated(.reber):
             (embeddingDim, hiddenSize, numLayers) = (8, 32, 1)
-            (seqLen, batchSize, shards, steps) = (40, 32, 8, 1500)
+            (seqLen, batchSize, shards, steps) = (31, 32, 8, 1500)
             (lr, schedule) = (5e-3, LearningRateSchedule(shape: .cosine))
             (validationEvery, checkpointEvery) = (250, 500)
         case .generated(.hello):

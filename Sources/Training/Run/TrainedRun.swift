@@ -36,9 +36,24 @@ package struct TrainedRun {
         switch configuration.data {
         case .generated(.addition): "47+385="
         case .generated(.reber): "B"
-        case .generated(.hello): "h"
+        case .generated(.hello): "hello"
         // The beginning of a line where the text has lines, else its first symbol.
         case .text: (try? vocabulary.encode("\n")) != nil ? "\n" : vocabulary.decode([0])
+        }
+    }
+
+    /// What the model reads out of a prompt symbol by symbol, for a set that transcribes (`hello` → `ohlol`); nil for sets that go on.
+    package func transcription(of prompt: [Int32]) -> [Int32]? {
+        guard configuration.data == .generated(.hello) else { return nil }
+        return withoutGradients { model(prompt, steps: prompt.count, batch: 1).logits.argmaxOfRows() }
+    }
+
+    /// Whether a sequence of a generated set has come to its end; a text has none.
+    package func isOver(_ tokens: [Int32]) -> Bool {
+        switch configuration.data {
+        case .generated(.addition): tokens.last == AdditionSum.newline
+        case .generated(.reber): ReberGrammar.isOver(tokens)
+        case .generated(.hello), .text: false
         }
     }
 

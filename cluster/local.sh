@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Trains on this machine with one coordinator and two workers, then shows a sample. Nothing has to be there before but Swift.
+#
+#   ./cluster/local.sh                          the built-in addition task
+#   ./cluster/local.sh --data FILE              a text of your own; every flag of `lockstep train` works
+#   WORKERS=4 ./cluster/local.sh
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+workers="${WORKERS:-2}"
+
+say() { printf '%s\n' "==> $*" >&2; }
+
+"$root/scripts/setup.sh"
+say "building in release (the first time takes a few minutes)"
+(cd "$root" && swift build -c release --product lockstep >&2)
+lockstep="$root/.build/release/lockstep"
+
+# The coordinator's socket lies where only this user can reach it.
+directory="$(mktemp -d "${TMPDIR:-/tmp}/lockstep-cluster-XXXXXX")"
+endpoint="ipc://$directory/data"
+coordinator=
+children=()
+finish() {
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$directory"
+}
+trap finish EXIT
+# Ctrl-C and SIGTERM are the coordinator's to answer: it finishes the step, saves, and stops the workers.
+trap 'kill -TERM "$coordinator" 2>/dev/null || true' INT TERM
+
+run=
+arguments=("$@")
+for ((i = 0; i < ${#arguments[@]}; i++)); do
+    case "${arguments[i]}" in
+        --run) run="${arguments[i + 1]:-}" ;;
+        --run=*) run="${arguments[i]#--run=}" ;;
+    esac
+done
+if [ -z "$run" ]; then
+    number=1
+    while [ -e "runs/local-$number" ]; do number=$((number + 1)); done
+    run="runs/local-$number"
+    set -- "$@" --run "$run"
+fi
+
+say "starting a coordinator and $workers workers; the run goes to $run"
+"$lockstep" coordinator --bind "$endpoint" "$@" &
+coordinator=$!
+for ((i = 0; i < workers; i++)); do
+    "$lockstep" worker --connect "$endpoint" 2>"$directory/worker-$i.log" &
+    children+=("$!")
+done
+
+# A signal ends `wait` early, so it is asked again until the coordinator is really gone.
+status=0
+wait "$coordinator" || status=$?
+while kill -0 "$coordinator" 2>/dev/null; do
+    status=0
+    wait "$coordinator" || status=$?
+done
+if [ "$status" -ne 0 ]; then
+    for log in "$directory"/worker-*.log; do
+        [ "$status" -eq 1 ] && [ -s "$log" ] && { say "$(basename "$log" .log):"; cat "$log" >&2; }
+    done
+    exit "$status"
+fi
+
+say "a sample"
+"$lockstep" sample "$run" --length 60 --temperature 0.5
