@@ -9,6 +9,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 
+#define CK_MASKED
 #define CK_W 8
 #define CK_ROWS 6
 typedef __m256 ck_vector;

@@ -9,6 +9,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"), min_vector_width(512))), apply_to = function)
 
+#define CK_MASKED
 #define CK_W 16
 #define CK_ROWS 12
 typedef __m512 ck_vector;

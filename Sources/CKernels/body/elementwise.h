@@ -2,10 +2,10 @@
 
 #define CK_MAP(name, expression)                                          \
     static void name(size_t n, const float *x, float *y) {                \
-        for (size_t i = 0; i < n; i++) {                                  \
+        CK_EACH(i, n, {                                                   \
             float v = x[i];                                               \
             y[i] = (expression);                                          \
-        }                                                                 \
+        });                                                               \
     }
 
 CK_MAP(exp_, ck_expf(v))
@@ -15,45 +15,44 @@ CK_MAP(sigmoid_, ck_sigmoidf(v))
 CK_MAP(relu_, v > 0.0f ? v : 0.0f)
 
 static void add_(size_t n, const float *x, float *y) {
-    for (size_t i = 0; i < n; i++) y[i] = y[i] + x[i];
+    CK_EACH(i, n, { y[i] = y[i] + x[i]; });
 }
 
 static void multiply_(size_t n, const float *x, const float *y, float *z) {
-    for (size_t i = 0; i < n; i++) z[i] = x[i] * y[i];
+    CK_EACH(i, n, { z[i] = x[i] * y[i]; });
 }
 
 static void multiply_add_(size_t n, const float *x, const float *y, float *z) {
-    for (size_t i = 0; i < n; i++) z[i] = CK_FMA(x[i], y[i], z[i]);
+    CK_EACH(i, n, { z[i] = CK_FMA(x[i], y[i], z[i]); });
 }
 
 static void scale_(size_t n, float factor, const float *x, float *y) {
-    for (size_t i = 0; i < n; i++) y[i] = factor * x[i];
+    CK_EACH(i, n, { y[i] = factor * x[i]; });
 }
 
 #define CK_MAP_BACKWARD(name, expression)                                              \
     static void name(size_t n, const float *y, const float *dy, float *dx) {           \
-        for (size_t i = 0; i < n; i++) {                                               \
+        CK_EACH(i, n, {                                                                \
             float v = y[i], d = dy[i];                                                 \
             dx[i] = (expression);                                                      \
-        }                                                                              \
+        });                                                                            \
     }
 
 CK_MAP_BACKWARD(tanh_backward_, d * CK_FMA(-v, v, 1.0f))
 CK_MAP_BACKWARD(sigmoid_backward_, d * (v * (1.0f - v)))
 CK_MAP_BACKWARD(relu_backward_, v > 0.0f ? d : 0.0f)
 
-static void adam_(size_t n, const ck_adam_settings *settings, const float *gradient, float *restrict p, float *restrict m,
-                  float *restrict v) {
+static void adam_(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v) {
     const ck_adam_settings s = *settings;
     const float first = 1.0f - s.beta1, second = 1.0f - s.beta2;
-    for (size_t i = 0; i < n; i++) {
+    CK_EACH(i, n, {
         float g = gradient[i] / s.divisor * s.clip;
         g = CK_FMA(s.l2, p[i], g);
         m[i] = CK_FMA(s.beta1, m[i], first * g);
         v[i] = CK_FMA(s.beta2, v[i], second * g * g);
         float denominator = CK_FMA(CK_SQRT(v[i]), s.root_correction, s.epsilon);
         p[i] = p[i] * s.decay - s.step_size * m[i] / denominator;
-    }
+    });
 }
 
 // Philox 4x32-10, four blocks of words abreast, so that the compiler has something to make vectors of.

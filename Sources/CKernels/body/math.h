@@ -13,16 +13,38 @@ static inline uint32_t ck_as_bits(float value) {
     return bits;
 }
 
+// A loop over j < count elements, of arrays that may be the same one but overlap in no other way: every element is read before its place
+// is written. CK_MASKED: whole vectors first, then what is left under a mask; without it the compiler would do up to CK_W - 1 elements
+// one at a time, which costs more than all the rest of a short row.
+#if defined(CK_MASKED) && defined(__clang__)
+#define CK_EACH(j, count, ...)                                                                            \
+    do {                                                                                                  \
+        const size_t ck_whole = (count) / CK_W * CK_W;                                                    \
+        _Pragma("clang loop vectorize(assume_safety)") for (size_t j = 0; j < ck_whole; j++) __VA_ARGS__  \
+        _Pragma("clang loop vectorize(assume_safety) interleave_count(1) vectorize_predicate(enable)")    \
+        for (size_t j = ck_whole; j < (count); j++) __VA_ARGS__                                           \
+    } while (0)
+#elif CK_W == 1
+#define CK_EACH(j, count, ...) for (size_t j = 0; j < (count); j++) __VA_ARGS__
+#elif defined(__clang__)
+#define CK_EACH(j, count, ...)                                     \
+    _Pragma("clang loop vectorize(assume_safety)") for (size_t j = 0; j < (count); j++) __VA_ARGS__
+#else
+#define CK_EACH(j, count, ...) _Pragma("GCC ivdep") for (size_t j = 0; j < (count); j++) __VA_ARGS__
+#endif
+
 #define CK_FMA(a, b, c) __builtin_fmaf((a), (b), (c))
 
-// e^x = 2^n e^r with |r| <= ln 2 / 2. Above 89 the result is infinite, below -104 it is zero. The polynomial is the one of Cephes' expf.
-static inline float ck_expf(float x) {
-    x = x > 89.0f ? 89.0f : x;
-    x = x < -104.0f ? -104.0f : x;
+// e^x = 2^n (1 + q), q = e^r - 1, |r| <= ln 2 / 2. The polynomial is the one of Cephes' expf.
+typedef struct {
+    float q;
+    uint32_t n;  // in its low 9 bits
+} ck_exponential;
+
+static inline ck_exponential ck_split_exponential(float x) {
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
     const float magic = 12582912.0f;
     float shifted = CK_FMA(x, 1.44269504088896341f, magic);
-    int32_t n = (int32_t)(ck_as_bits(shifted) - ck_as_bits(magic));
     float whole = shifted - magic;
     float r = CK_FMA(whole, -0.693359375f, x);
     r = CK_FMA(whole, 2.12194440e-4f, r);
@@ -32,10 +54,17 @@ static inline float ck_expf(float x) {
     p = CK_FMA(p, r, 4.1665795894e-2f);
     p = CK_FMA(p, r, 1.6666665459e-1f);
     p = CK_FMA(p, r, 5.0000001201e-1f);
-    float y = CK_FMA(r * r, p, r) + 1.0f;
+    return (ck_exponential){CK_FMA(r * r, p, r), ck_as_bits(shifted)};
+}
+
+// Above 89 the result is infinite, below -104 it is zero.
+static inline float ck_expf(float x) {
+    x = x > 89.0f ? 89.0f : x;
+    x = x < -104.0f ? -104.0f : x;
+    ck_exponential e = ck_split_exponential(x);
     // Two factors: 2^n alone leaves the range of normal numbers. The first product is exact.
-    int32_t half = n >> 1;
-    y = y * ck_as_float((uint32_t)(half + 127) << 23);
+    int32_t n = (int32_t)(e.n - ck_as_bits(12582912.0f)), half = n >> 1;
+    float y = (e.q + 1.0f) * ck_as_float((uint32_t)(half + 127) << 23);
     return y * ck_as_float((uint32_t)(n - half + 127) << 23);
 }
 
@@ -67,8 +96,12 @@ static inline float ck_logf(float x) {
     return x < __builtin_inff() ? result : x;
 }
 
+// z / (1 + z) or 1 / (1 + z) with z = e^-|x|.
 static inline float ck_sigmoidf(float x) {
-    float z = ck_expf(ck_as_float(ck_as_bits(x) | 0x80000000u));
+    float negative = ck_as_float(ck_as_bits(x) | 0x80000000u);
+    ck_exponential e = ck_split_exponential(negative < -104.0f ? -104.0f : negative);
+    // 2^(n + 64), then 2^-64, for the sake of subnormal results.
+    float z = (e.q + 1.0f) * ck_as_float((e.n << 23) + ((127u + 64u) << 23)) * 0x1p-64f;
     float numerator = x < 0.0f ? z : 1.0f;
     float sum = 1.0f + z;
     float quotient = numerator / sum;

@@ -48,32 +48,34 @@ static inline float ck_row_maximum(size_t n, const float *x) {
     return maximum;
 }
 
-// y = exp(x - maximum), and the sum of that.
-static inline float ck_row_exponentials(size_t n, const float *x, float maximum, float *y) {
-    float lanes[CK_LANES] = {0};
+// The exponentials of up to CK_LANES values, added to their lanes and kept in e.
+CK_ALWAYS_INLINE void ck_lane_exponentials(const float x[CK_LANES], float maximum, size_t count, float lanes[CK_LANES], float e[CK_LANES]) {
+    for (int l = 0; l < CK_LANES; l++) e[l] = ck_expf(x[l] - maximum);
+    if (count == CK_LANES)
+        for (int l = 0; l < CK_LANES; l++) lanes[l] += e[l];
+    else
+        for (size_t l = 0; l < count; l++) lanes[l] += e[l];
+}
+
+// y = exp(x - maximum), and the sum of that; y is not written when it is not wanted.
+CK_ALWAYS_INLINE float ck_exponentials(const int wanted, size_t n, const float *x, float maximum, float *y) {
+    float lanes[CK_LANES] = {0}, e[CK_LANES];
     size_t i = 0;
-    for (; i + CK_LANES <= n; i += CK_LANES)
-        for (int l = 0; l < CK_LANES; l++) {
-            float e = ck_expf(x[i + (size_t)l] - maximum);
-            y[i + (size_t)l] = e;
-            lanes[l] += e;
-        }
-    for (int l = 0; i < n; i++, l++) {
-        float e = ck_expf(x[i] - maximum);
-        y[i] = e;
-        lanes[l] += e;
+    for (; i + CK_LANES <= n; i += CK_LANES) {
+        ck_lane_exponentials(x + i, maximum, CK_LANES, lanes, e);
+        if (wanted) memcpy(y + i, e, sizeof e);
+    }
+    if (i < n) {
+        float rest[CK_LANES] = {0};
+        memcpy(rest, x + i, (n - i) * sizeof(float));
+        ck_lane_exponentials(rest, maximum, n - i, lanes, e);
+        if (wanted) memcpy(y + i, e, (n - i) * sizeof(float));
     }
     return ck_combine(lanes);
 }
 
-static inline float ck_row_exponential_sum(size_t n, const float *x, float maximum) {
-    float lanes[CK_LANES] = {0};
-    size_t i = 0;
-    for (; i + CK_LANES <= n; i += CK_LANES)
-        for (int l = 0; l < CK_LANES; l++) lanes[l] += ck_expf(x[i + (size_t)l] - maximum);
-    for (int l = 0; i < n; i++, l++) lanes[l] += ck_expf(x[i] - maximum);
-    return ck_combine(lanes);
-}
+static float ck_row_exponentials(size_t n, const float *x, float maximum, float *y) { return ck_exponentials(1, n, x, maximum, y); }
+static float ck_row_exponential_sum(size_t n, const float *x, float maximum) { return ck_exponentials(0, n, x, maximum, NULL); }
 
 static void cross_entropy_(size_t rows, size_t V, const float *logits, const int32_t *targets, float *losses, float *d_logits) {
     for (size_t row = 0; row < rows; row++) {
@@ -89,7 +91,7 @@ static void cross_entropy_(size_t rows, size_t V, const float *logits, const int
         float sum = d ? ck_row_exponentials(V, x, maximum, d) : ck_row_exponential_sum(V, x, maximum);
         losses[row] = maximum + ck_logf(sum) - score;
         if (d) {
-            for (size_t j = 0; j < V; j++) d[j] = d[j] / sum;
+            CK_EACH(j, V, { d[j] = d[j] / sum; });
             d[target] -= 1.0f;
         }
     }
@@ -99,7 +101,7 @@ static void softmax_(size_t rows, size_t n, const float *x, float *y) {
     for (size_t row = 0; row < rows && n > 0; row++) {
         float *out = y + row * n;
         float sum = ck_row_exponentials(n, x + row * n, ck_row_maximum(n, x + row * n), out);
-        for (size_t j = 0; j < n; j++) out[j] = out[j] / sum;
+        CK_EACH(j, n, { out[j] = out[j] / sum; });
     }
 }
 
@@ -109,7 +111,7 @@ static void log_softmax_(size_t rows, size_t n, const float *x, float *y) {
         float *out = y + row * n;
         float maximum = ck_row_maximum(n, in);
         float logarithm = ck_logf(ck_row_exponential_sum(n, in, maximum));
-        for (size_t j = 0; j < n; j++) out[j] = in[j] - maximum - logarithm;
+        CK_EACH(j, n, { out[j] = in[j] - maximum - logarithm; });
     }
 }
 
