@@ -59,6 +59,10 @@ let package = Package(
         .testTarget(name: "InterchangeTests", dependencies: ["Interchange"]),
         .testTarget(name: "MessagingTests", dependencies: ["Messaging"]),
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
+        .testTarget(
+            name: "TrainingTests",
+            dependencies: ["Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+        .testTarget(name: "ClusterTests"),
     ]
 )
 

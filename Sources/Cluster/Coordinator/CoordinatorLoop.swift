@@ -45,6 +45,8 @@ package final class CoordinatorLoop {
     /// The frame that the machine is being told about.
     private var payload: Frame?
     private var isReduced = false
+    /// Shards that the machine wants computed here; done between two looks at the sockets, so that workers are taken in meanwhile.
+    private var localWork: (step: UInt64, range: ShardRange)?
     private var failure: ClusterError?
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
@@ -105,13 +107,15 @@ package final class CoordinatorLoop {
             trainer.beginStep()
             parameters = .lending(trainer.computer.exportParameters())
             isReduced = false
+            localWork = nil
             perform(.beginStep(trainer.step))
             var lastTick = clock.now
             while !isReduced {
                 for worker in try outbox.flush(data) { perform(.sendFailed(to: worker)) }
                 if isReduced || shouldStop() { break }
                 // With frames waiting for room, look again soon: readiness of a ROUTER does not say which peer has room.
-                let ready = try poller.wait(within: outbox.isEmpty ? .milliseconds(50) : .milliseconds(1))
+                let patience: Duration = localWork != nil ? .zero : outbox.isEmpty ? .milliseconds(50) : .milliseconds(1)
+                let ready = try poller.wait(within: patience)
                 if ready?[dataSlot].contains(.readable) == true { try drain(data) }
                 if ready?[controlSlot].contains(.readable) == true { try drain(control) }
                 for worker in children.takeExited() { perform(.workerExited(worker)) }
@@ -120,6 +124,7 @@ package final class CoordinatorLoop {
                     perform(.tick)
                 }
                 if let failure { throw failure }
+                computeLocally()
             }
             guard isReduced else { break }
             try stepDone(trainer.finishStep(), machine.roster.count)
@@ -166,9 +171,7 @@ package final class CoordinatorLoop {
         case .fold(let step, let subtree, let worker): fold(step, subtree, from: worker)
         case .discard(_, let subtree, let worker): arriving[Place(worker: worker, subtree: subtree)] = nil
         case .stepReduced: isReduced = true
-        case .computeLocally(let step, let range):
-            local.compute(range, of: trainer)
-            perform(.computedLocally(step: step, range: range))
+        case .computeLocally(let step, let range): localWork = (step, range)
         case .joined(_, let hello): note("worker \(hello.label) joined")
         case .suspected: break
         case .lost(let worker, let reason):
@@ -184,6 +187,13 @@ package final class CoordinatorLoop {
                 "step \(conflict.step), shards \(conflict.subtree): workers \(conflict.first) and \(conflict.second) gave different gradients; "
                     + "one of the machines computes wrongly, and the last checkpoint is good")
         }
+    }
+
+    private func computeLocally() {
+        guard let (step, range) = localWork else { return }
+        localWork = nil
+        local.compute(range, of: trainer)
+        perform(.computedLocally(step: step, range: range))
     }
 
     private func publish(_ step: UInt64, to worker: WorkerID) {

@@ -1,0 +1,42 @@
+/// An n-dimensional array of whole numbers, row-major: tokens, class targets, indices. No gradient flows through it.
+public struct IntTensor: Sendable, Hashable {
+    /// The size along each axis; empty for a single number.
+    public let shape: [Int]
+    /// The elements in row-major order.
+    public let values: [Int32]
+
+    public init(_ values: [Int32], shape: [Int]) {
+        require(
+            values.count == shape.reduce(1, *), "IntTensor: \(values.count) values do not fill the shape \(shape)")
+        self.values = values
+        self.shape = shape
+    }
+
+    /// A vector.
+    public init(_ values: [Int32]) { self.init(values, shape: [values.count]) }
+
+    /// The number of elements.
+    public var count: Int { values.count }
+
+    /// The same elements under another shape.
+    public func reshaped(_ shape: [Int]) -> IntTensor {
+        require(shape.reduce(1, *) == count, "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
+        return IntTensor(values, shape: shape)
+    }
+
+    /// The same elements with the first two axes exchanged: `[B, T, …]` to `[T, B, …]` and back.
+    public var swappingFirstAxes: IntTensor {
+        require(shape.count >= 2, "swappingFirstAxes: shape \(shape) has fewer than two axes")
+        let (rows, columns) = (shape[0], shape[1])
+        let block = shape.dropFirst(2).reduce(1, *)
+        var swapped: [Int32] = []
+        swapped.reserveCapacity(count)
+        for column in 0..<columns {
+            for row in 0..<rows {
+                let first = (row * columns + column) * block
+                swapped += values[first..<first + block]
+            }
+        }
+        return IntTensor(swapped, shape: [columns, rows] + shape.dropFirst(2))
+    }
+}

@@ -1,0 +1,113 @@
+import Foundation
+import Synchronization
+import Testing
+
+/// One real `lockstep` process: its exit code and what it printed.
+struct Outcome: Sendable {
+    let code: Int32
+    let output: String
+    let errors: String
+
+    /// The member of the JSON object that was printed.
+    func member(_ name: String) -> String {
+        guard let object = try? JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any],
+            let value = object[name]
+        else { return "no \(name) in: \(output)\(errors)" }
+        return "\(value)"
+    }
+}
+
+/// Starts the built command; a directory of its own for each test.
+struct Workplace: ~Copyable {
+    let path: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("lkt-\(UUID().uuidString.prefix(8))").path
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// A text that a tiny model can train on.
+    func text() throws -> String {
+        let words = ["the ", "cat ", "sat ", "on a ", "mat.\n", "why? "]
+        var state: UInt32 = 7
+        let content = (0..<1500).map { _ -> String in
+            state = state &* 1_664_525 &+ 1_013_904_223
+            return words[Int(state >> 16) % words.count]
+        }.joined()
+        let file = "\(path)/text"
+        try content.write(toFile: file, atomically: true, encoding: .utf8)
+        return file
+    }
+
+    static var executable: String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(".build/release/lockstep").path
+    }
+
+    func start(_ arguments: [String], environment: [String: String] = [:]) throws -> RunningProcess {
+        try RunningProcess(Self.executable, arguments, environment: environment, directory: path)
+    }
+
+    func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+        try start(arguments, environment: environment).wait()
+    }
+}
+
+final class RunningProcess: @unchecked Sendable {
+    private let process = Process()
+    private let files: [String]
+
+    init(_ executable: String, _ arguments: [String], environment: [String: String], directory: String) throws {
+        let name = UUID().uuidString
+        files = ["\(directory)/\(name).out", "\(directory)/\(name).err"]
+        for file in files { _ = FileManager.default.createFile(atPath: file, contents: nil) }
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle(forWritingAtPath: files[0])
+        process.standardError = FileHandle(forWritingAtPath: files[1])
+        try process.run()
+    }
+
+    var identifier: Int32 { process.processIdentifier }
+    var isRunning: Bool { process.isRunning }
+    var errors: String { (try? String(contentsOfFile: files[1], encoding: .utf8)) ?? "" }
+
+    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+    func wait() -> Outcome {
+        process.waitUntilExit()
+        let output = (try? String(contentsOfFile: files[0], encoding: .utf8)) ?? ""
+        return Outcome(code: process.terminationStatus, output: output, errors: errors)
+    }
+
+    /// Waits until `condition` holds; false when the process ended first.
+    func wait(until condition: () -> Bool) -> Bool {
+        while process.isRunning {
+            if condition() { return true }
+            usleep(5_000)
+        }
+        return condition()
+    }
+
+    /// Processes that this one has started.
+    var children: [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap(Int32.init).filter { candidate in
+            guard let status = try? String(contentsOfFile: "/proc/\(candidate)/stat", encoding: .utf8),
+                let close = status.lastIndex(of: ")")
+            else { return false }
+            let fields = status[status.index(after: close)...].split(separator: " ")
+            return fields.count > 1 && Int32(fields[1]) == identifier
+        }
+    }
+}
+
+extension Tag {
+    /// Starts real processes.
+    @Tag static var processes: Self
+}

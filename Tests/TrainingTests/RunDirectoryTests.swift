@@ -1,0 +1,181 @@
+internal import Foundation
+internal import Testing
+internal import Training
+
+@Suite struct `a run directory` {
+    typealias T = RunDirectoryTesting
+
+    @Test func `a new run has its configuration, pretty and with sorted keys`() throws {
+        try T.withPath { path in
+            let run = try RunDirectory.create(at: path + "/deep/er", configuration: T.Settings())
+            #expect(run.incarnation == 1)
+            #expect(run.notes.isEmpty)
+            #expect(try RunDirectory(path + "/deep/er").configuration(as: T.Settings.self) == T.Settings())
+            #expect(
+                String(decoding: try T.read(path + "/deep/er/run.json"), as: UTF8.self) == """
+                    {
+                      "lr" : 0.004,
+                      "nested" : {
+                        "a" : 1,
+                        "b" : 2
+                      },
+                      "steps" : 100
+                    }
+
+                    """)
+        }
+    }
+
+    @Test func `nothing is written over an existing run`() throws {
+        try T.withPath { path in
+            try T.makeRun(path, to: 2, every: 1)
+            let before = try T.names(in: path)
+            let error = T.error { try RunDirectory.create(at: path, configuration: T.Settings(lr: 1)) }
+            #expect(error?.code == .exists)
+            #expect(
+                error?.message
+                    == "\(path): holds a run; `lockstep resume \(path)` goes on with it, another --run begins a new one"
+            )
+            #expect(try T.names(in: path) == before)
+            #expect(try RunDirectory(path).configuration(as: T.Settings.self) == T.Settings())
+        }
+    }
+
+    @Test func `a directory with something else in it is left as it is`() throws {
+        try T.withPath { path in
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try T.write([1], to: path + "/notes.txt")
+            let error = T.error { try RunDirectory.create(at: path, configuration: T.Settings()) }
+            #expect(error?.code == .exists)
+            #expect(error?.message.contains(#"holds "notes.txt" and no run"#) == true)
+            #expect(try T.names(in: path) == ["notes.txt"])
+        }
+    }
+
+    @Test func `what a process left that died while it made a run is no obstacle`() throws {
+        try T.withPath { path in
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try T.write([], to: path + "/lock")
+            try T.write(Array("{".utf8), to: path + "/.tmp-run.json")
+            let run = try RunDirectory.create(at: path, configuration: T.Settings())
+            #expect(try run.directory.configuration(as: T.Settings.self) == T.Settings())
+            #expect(try T.names(in: path) == ["incarnation", "lock", "run.json"])
+        }
+    }
+
+    @Test func `half a run, no run and no directory get one sentence each`() throws {
+        try T.withPath { path in
+            #expect(T.error { try RunDirectory(path) }?.message == "\(path): there is no such run")
+            try T.write([], to: path)
+            #expect(
+                T.error { try RunDirectory(path) }?.message
+                    == "\(path): not a directory; expected the directory of a run")
+            #expect(
+                T.error { try RunDirectory.create(at: path, configuration: T.Settings()) }?.message
+                    == "cannot make directory \(path): Not a directory (errno 20)")
+            try FileManager.default.removeItem(atPath: path)
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            let half = T.error { try RunDirectory(path) }
+            #expect(half?.code == .notARun)
+            #expect(half?.message == "\(path): not a run: run.json, which is written first, is missing")
+        }
+    }
+
+    @Test(arguments: [
+        ("", "it is not JSON"), ("{", "it is not JSON"), ("[]", "the value is not a"), ("{}", "`lr` is missing"),
+        (#"{"lr":"x","steps":1,"nested":{}}"#, "`lr` is not a Double"),
+        (#"{"lr":1,"steps":-1,"nested":{}}"#, "a number in it does not fit its place"),
+        (#"{"lr":1,"steps":1,"nested":{"a":[]}}"#, "`nested.a` is not a Int"),
+    ])
+    func `settings that cannot be read are named`(_ text: String, _ expected: String) throws {
+        try T.withPath { path in
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try T.write(Array(text.utf8), to: path + "/run.json")
+            let error = T.error { try RunDirectory(path).configuration(as: T.Settings.self) }
+            #expect(error?.code == .damaged)
+            #expect(error?.message.hasPrefix("\(path)/run.json: ") == true)
+            #expect(error?.message.contains(expected) == true, "\(error?.message ?? "none")")
+            #expect(error?.message.contains("\n") == false)
+        }
+    }
+
+    @Test func `a place where nothing can be made is named with the system's words`() throws {
+        let error = try #require(T.error { try RunDirectory.create(at: "/sys/lockstep", configuration: T.Settings()) })
+        #expect(error.code == .denied)
+        #expect(error.message.hasPrefix("cannot make directory /sys"))
+    }
+
+    @Test func `one process holds a run and the other is told which`() throws {
+        try T.withPath { path in
+            var first: HeldRun? = try RunDirectory.create(at: path, configuration: T.Settings())
+            let error = T.error { try RunDirectory(path).hold() }
+            #expect(error?.code == .held)
+            #expect(error?.message.hasPrefix("\(path): held by process \(getpid()) on host ") == true)
+            #expect(error?.message.contains("\n") == false)
+            withExtendedLifetime(first) {}
+            first = nil
+            #expect(try RunDirectory(path).hold().incarnation == 2)
+        }
+    }
+
+    @Test func `a lock held by another program is respected`() throws {
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            let holder = Process()
+            holder.executableURL = URL(filePath: "/usr/bin/flock")
+            holder.arguments = ["--no-fork", path + "/lock", "sh", "-c", "echo held; exec sleep 60"]
+            let output = Pipe()
+            holder.standardOutput = output
+            try holder.run()
+            #expect(output.fileHandleForReading.availableData == Data("held\n".utf8))
+            #expect(T.error { try RunDirectory(path).hold() }?.code == .held)
+            kill(holder.processIdentifier, SIGKILL)
+            holder.waitUntilExit()
+        }
+    }
+
+    @Test func `an incarnation that cannot be read is not begun anew`() throws {
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            try T.write(Array("x\n".utf8), to: path + "/incarnation")
+            #expect(
+                T.error { try RunDirectory(path).hold() }?.message
+                    == #"\#(path)/incarnation: expected a whole number, got "x\n""#)
+        }
+    }
+
+    @Test func `a summary has every promised member, whatever its numbers`() throws {
+        try T.withPath { path in
+            let run = try RunDirectory.create(at: path, configuration: T.Settings())
+            #expect(try run.directory.summary() == nil)
+            let summary = RunSummary(
+                run: path, steps: 7, trainLoss: .infinity, validationLoss: nil, tokensPerSecond: 0.5, seconds: 2,
+                parameters: 3, parametersSHA256: "ab", ledgerHead: "cd", workersSeen: 2, workersLost: 1)
+            try run.writeSummary(summary)
+            #expect(try run.directory.summary() == summary)
+            #expect(
+                try summary.json() == """
+                    {
+                      "ledger_head" : "cd",
+                      "parameters" : 3,
+                      "parameters_sha256" : "ab",
+                      "run" : "\(path)",
+                      "seconds" : 2,
+                      "steps" : 7,
+                      "tokens_per_second" : 0.5,
+                      "train_loss" : "Infinity",
+                      "validation_loss" : null,
+                      "workers_lost" : 1,
+                      "workers_seen" : 2
+                    }
+
+                    """)
+            var scored = summary
+            scored.score = .nan
+            scored.scoreName = "exact match"
+            try run.writeSummary(scored)
+            #expect(try run.directory.summary()?.score?.isNaN == true)
+            #expect(try run.directory.summary()?.scoreName == "exact match")
+        }
+    }
+}
