@@ -61,7 +61,11 @@ let package = Package(
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+            dependencies: ["Training", "Interchange", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+        .testTarget(
+            name: "GoldenTests",
+            dependencies: ["Lockstep", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
+            exclude: ["Embedded"]),
         .testTarget(name: "ClusterTests"),
     ]
 )

@@ -2,16 +2,50 @@ public import TensorCore
 
 /// A table of vectors, one a token, as PyTorch's `Embedding`.
 public final class Embedding: Module {
-    /// `[V, E]`, standard normal at first.
+    /// `[V, E]`, standard normal at first; the padding row is zero.
     public let weight: Parameter
+    public let paddingIdx: Int?
+    public let maxNorm: Float?
+    public let normType: Float
+    public let scaleGradByFreq: Bool
 
-    public init(numEmbeddings: Int, embeddingDim: Int, generator: Generator) {
+    /// - Parameters:
+    ///   - paddingIdx: a token whose row is zero at first and gets no gradient; negative ones count from the end.
+    ///   - maxNorm: rows of a larger norm are scaled down to it, in the table itself, when they are looked up.
+    ///   - normType: p of the p-norm for `maxNorm`.
+    ///   - scaleGradByFreq: each row's gradient is divided by how often its token is among those looked up.
+    public init(
+        numEmbeddings: Int, embeddingDim: Int, paddingIdx: Int? = nil, maxNorm: Float? = nil, normType: Float = 2,
+        scaleGradByFreq: Bool = false, generator: Generator = .default
+    ) {
+        require(
+            numEmbeddings > 0 && embeddingDim > 0,
+            "Embedding: \(numEmbeddings) embeddings of \(embeddingDim); expected positive numbers")
+        let padding = paddingIdx.map { $0 < 0 ? $0 + numEmbeddings : $0 }
+        if let padding {
+            require(
+                (0..<numEmbeddings).contains(padding),
+                "Embedding: padding index \(paddingIdx ?? 0) is outside a table of \(numEmbeddings) rows")
+        }
         weight = generator.normal([numEmbeddings, embeddingDim])
+        if let padding {
+            var values = weight.values
+            values.replaceSubrange(
+                padding * embeddingDim..<(padding + 1) * embeddingDim, with: repeatElement(0, count: embeddingDim))
+            weight.assign(values)
+        }
+        self.paddingIdx = padding
+        self.maxNorm = maxNorm
+        self.normType = normType
+        self.scaleGradByFreq = scaleGradByFreq
     }
 
-    /// - Parameter tokens: T·B of them, time-major.
-    /// - Returns: `[T, B, E]`.
-    public func callAsFunction(_ tokens: [Int32], steps: Int, batch: Int) -> Tensor {
-        Tensor.embedding(tokens, steps: steps, batch: batch, weight: weight)
+    /// - Parameter tokens: of any shape `[…]`; `[T, B]` in the built-in tasks.
+    /// - Returns: `[…, E]`.
+    public func callAsFunction(_ tokens: IntTensor) -> Tensor {
+        if let maxNorm { weight.renormalizeRows(tokens, maxNorm: maxNorm, normType: normType) }
+        return Tensor.embedding(
+            tokens, weight: weight,
+            options: EmbeddingOptions(paddingIndex: paddingIdx, scalesGradientByFrequency: scaleGradByFreq))
     }
 }

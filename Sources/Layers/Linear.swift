@@ -7,7 +7,9 @@ public final class Linear: Module {
     /// `[O]`, likewise; nil without bias.
     public let bias: Parameter?
 
-    public init(inFeatures: Int, outFeatures: Int, bias: Bool = true, generator: Generator) {
+    public init(inFeatures: Int, outFeatures: Int, bias: Bool = true, generator: Generator = .default) {
+        require(
+            inFeatures > 0 && outFeatures > 0, "Linear: \(inFeatures) features to \(outFeatures); expected positive numbers")
         let bound = 1 / Float(inFeatures).squareRoot()
         weight = generator.uniform([outFeatures, inFeatures], bound: bound)
         self.bias = bias ? generator.uniform([outFeatures], bound: bound) : nil

@@ -58,7 +58,7 @@ import Testing
         let table = numbers.parameter([4, 5])
         let cotangent = numbers.tensor([3, 2, 5])
         expectGradients(of: [table]) {
-            weighted(Tensor.embedding([0, 3, 3, 1, 0, 3], steps: 3, batch: 2, weight: table).tanh(), cotangent)
+            weighted(Tensor.embedding(IntTensor([0, 3, 3, 1, 0, 3], shape: [3, 2]), weight: table).tanh(), cotangent)
         }
     }
 

@@ -37,7 +37,7 @@ private struct Fixture {
         }
         let sums = groups.map { _ in Storage(count: layout.count) }
         let sink = ShardedGradients(layout: layout, groups: groups, sums: sums)
-        let embedded = Tensor.embedding(slice(tokens), steps: steps, batch: rows.count, weight: table)
+        let embedded = Tensor.embedding(IntTensor(slice(tokens), shape: [steps, rows.count]), weight: table)
         let (hidden, _, _) = Tensor.lstmLayer(embedded, initialHidden: nil, initialCell: nil, weights: recurrent)
         var logits = hidden.linear(weight: weight, bias: bias)
         if twice { logits = logits + hidden.tanh().linear(weight: weight, bias: bias) }
@@ -78,7 +78,7 @@ private struct Fixture {
 
     @Test func `without shards, are the sum over the batch`() {
         let fixture = Fixture()
-        let embedded = Tensor.embedding(fixture.tokens, steps: 5, batch: 8, weight: fixture.table)
+        let embedded = Tensor.embedding(IntTensor(fixture.tokens, shape: [5, 8]), weight: fixture.table)
         let (hidden, _, _) = Tensor.lstmLayer(embedded, initialHidden: nil, initialCell: nil, weights: fixture.recurrent)
         hidden.linear(weight: fixture.weight, bias: fixture.bias).crossEntropy(fixture.targets).sum.backward()
         let whole = fixture.gradients(rows: 0..<8, shards: [0..<8], groups: [1])[0]

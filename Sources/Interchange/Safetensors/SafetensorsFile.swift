@@ -56,6 +56,9 @@ package struct SafetensorsFile: Sendable {
         self.source = source
     }
 
+    /// In the order of their bytes.
+    package var names: [String] { entries.map(\.name) }
+
     package subscript(name: String) -> Entry? { indices[Array(name.utf8)].map { entries[$0] } }
 }
 

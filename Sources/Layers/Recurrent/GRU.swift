@@ -1,31 +1,53 @@
 public import TensorCore
 
 /// A multi-layer gated recurrent unit, as PyTorch's `GRU`. Gate order: reset, update, new.
+///
+/// Shapes: D is 2 when bidirectional, else 1.
 public final class GRU: Module {
     private let stack: RecurrentStack
 
+    /// - Parameters:
+    ///   - batchFirst: input and output are `[B, T, …]`; states stay `[L·D, B, H]`.
+    ///   - dropout: probability between layers, while training (see `withDropout`).
     public init(
-        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, bias: Bool = true, dropout: Float = 0, generator: Generator
+        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, bias: Bool = true, batchFirst: Bool = false,
+        dropout: Float = 0, bidirectional: Bool = false, generator: Generator = .default
     ) {
         stack = RecurrentStack(
-            gatesPerUnit: 3, inputSize: inputSize, hiddenSize: hiddenSize, numLayers: numLayers, bias: bias, dropout: dropout,
+            "GRU",
+            RecurrentOptions(
+                gatesPerUnit: 3, inputSize: inputSize, hiddenSize: hiddenSize, numLayers: numLayers, bias: bias,
+                batchFirst: batchFirst, dropout: dropout, bidirectional: bidirectional),
             generator: generator)
     }
 
     public var namedParameters: [(name: String, parameter: Parameter)] { stack.namedParameters }
 
     /// - Parameters:
-    ///   - input: `[T, B, I]`.
-    ///   - state: `[L, B, H]`; nil is zero.
-    ///   - dropout: where the masks between layers come from; nil when not training.
-    /// - Returns: the top layer's output `[T, B, H]`, and the state after the last step, `[L, B, H]`.
+    ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
+    ///   - state: `[L·D, B, H]`, without B for a single sequence; nil is zero.
+    ///   - dropout: where the masks between layers come from, when not from `withDropout`.
+    /// - Returns: the top layer's output, `[T, B, D·H]` in the input's layout, and the state after the last step, as given.
     public func callAsFunction(
         _ input: Tensor, state: Tensor? = nil, dropout: DropoutStream? = nil
     ) -> (output: Tensor, state: Tensor) {
-        let (output, states) = stack.forward(input, dropout: dropout) { input, index, weights in
-            let (output, hidden) = Tensor.gruLayer(input, initialHidden: state?[index], weights: weights)
-            return (output, hidden)
-        }
-        return (output, Tensor.stack(states))
+        let (output, states) = stack.forward(input, states: state.map { [$0] }, dropout: dropout, layer: layer)
+        return (output, states[0])
+    }
+
+    /// As above over sequences of several lengths; states are in the order in which the sequences were given.
+    public func callAsFunction(
+        _ input: PackedSequence, state: Tensor? = nil, dropout: DropoutStream? = nil
+    ) -> (output: PackedSequence, state: Tensor) {
+        let (output, states) = stack.forward(input, states: state.map { [$0] }, dropout: dropout, layer: layer)
+        return (output, states[0])
+    }
+
+    private func layer(
+        _ input: Tensor, _ packed: StepLayout?, _ weights: RecurrentWeights, _ states: [Tensor]?, _ isReversed: Bool
+    ) -> (output: Tensor, states: [Tensor]) {
+        let (output, hidden) = Tensor.gruLayer(
+            input, packed: packed, initialHidden: states?[0], weights: weights, isReversed: isReversed)
+        return (output, [hidden])
     }
 }

@@ -1,16 +1,25 @@
 public import TensorCore
 
 /// A multi-layer Elman network with tanh or relu, as PyTorch's `RNN`.
+///
+/// Shapes: D is 2 when bidirectional, else 1.
 public final class RNN: Module {
     private let stack: RecurrentStack
     private let nonlinearity: Nonlinearity
 
+    /// - Parameters:
+    ///   - nonlinearity: what a unit applies to its pre-activation.
+    ///   - batchFirst: input and output are `[B, T, …]`; states stay `[L·D, B, H]`.
+    ///   - dropout: probability between layers, while training (see `withDropout`).
     public init(
-        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true,
-        dropout: Float = 0, generator: Generator
+        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true, batchFirst: Bool = false,
+        dropout: Float = 0, bidirectional: Bool = false, generator: Generator = .default
     ) {
         stack = RecurrentStack(
-            gatesPerUnit: 1, inputSize: inputSize, hiddenSize: hiddenSize, numLayers: numLayers, bias: bias, dropout: dropout,
+            "RNN",
+            RecurrentOptions(
+                gatesPerUnit: 1, inputSize: inputSize, hiddenSize: hiddenSize, numLayers: numLayers, bias: bias,
+                batchFirst: batchFirst, dropout: dropout, bidirectional: bidirectional),
             generator: generator)
         self.nonlinearity = nonlinearity
     }
@@ -18,17 +27,31 @@ public final class RNN: Module {
     public var namedParameters: [(name: String, parameter: Parameter)] { stack.namedParameters }
 
     /// - Parameters:
-    ///   - input: `[T, B, I]`.
-    ///   - state: `[L, B, H]`; nil is zero.
-    ///   - dropout: where the masks between layers come from; nil when not training.
-    /// - Returns: the top layer's output `[T, B, H]`, and the state after the last step, `[L, B, H]`.
+    ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
+    ///   - state: `[L·D, B, H]`, without B for a single sequence; nil is zero.
+    ///   - dropout: where the masks between layers come from, when not from `withDropout`.
+    /// - Returns: the top layer's output, `[T, B, D·H]` in the input's layout, and the state after the last step, as given.
     public func callAsFunction(
         _ input: Tensor, state: Tensor? = nil, dropout: DropoutStream? = nil
     ) -> (output: Tensor, state: Tensor) {
-        let (output, states) = stack.forward(input, dropout: dropout) { input, index, weights in
-            let (output, hidden) = Tensor.rnnLayer(input, initialHidden: state?[index], weights: weights, nonlinearity: nonlinearity)
-            return (output, hidden)
-        }
-        return (output, Tensor.stack(states))
+        let (output, states) = stack.forward(input, states: state.map { [$0] }, dropout: dropout, layer: layer)
+        return (output, states[0])
+    }
+
+    /// As above over sequences of several lengths; states are in the order in which the sequences were given.
+    public func callAsFunction(
+        _ input: PackedSequence, state: Tensor? = nil, dropout: DropoutStream? = nil
+    ) -> (output: PackedSequence, state: Tensor) {
+        let (output, states) = stack.forward(input, states: state.map { [$0] }, dropout: dropout, layer: layer)
+        return (output, states[0])
+    }
+
+    private func layer(
+        _ input: Tensor, _ packed: StepLayout?, _ weights: RecurrentWeights, _ states: [Tensor]?, _ isReversed: Bool
+    ) -> (output: Tensor, states: [Tensor]) {
+        let (output, hidden) = Tensor.rnnLayer(
+            input, packed: packed, initialHidden: states?[0], weights: weights, nonlinearity: nonlinearity,
+            isReversed: isReversed)
+        return (output, [hidden])
     }
 }

@@ -1,62 +1,162 @@
 internal import TensorCore
 
-/// Layers of one kind of cell, each reading the outputs of the one below, with dropout between them.
-struct RecurrentStack {
+/// What all three kinds of recurrent layers are built with, under PyTorch's names.
+struct RecurrentOptions {
+    /// G: 4 for an LSTM, 3 for a GRU, 1 for an RNN.
+    let gatesPerUnit: Int
     let inputSize: Int
     let hiddenSize: Int
-    let dropout: Float
-    let layers: [RecurrentWeights]
+    var numLayers = 1
+    var bias = true
+    var batchFirst = false
+    var dropout: Float = 0
+    var bidirectional = false
+    /// P of an LSTM that projects; 0 for none.
+    var projSize = 0
 
-    /// - Parameter gatesPerUnit: 4 for an LSTM, 3 for a GRU, 1 for an RNN.
-    init(
-        gatesPerUnit: Int, inputSize: Int, hiddenSize: Int, numLayers: Int, bias: Bool, dropout: Float, generator: Generator
-    ) {
+    /// D.
+    var directions: Int { bidirectional ? 2 : 1 }
+    /// P, or H without projection: the width of a layer's output in one direction.
+    var outputSize: Int { projSize > 0 ? projSize : hiddenSize }
+
+    func check(_ name: String) {
         require(
             inputSize > 0 && hiddenSize > 0 && numLayers > 0,
-            "recurrent layers: input size \(inputSize), hidden size \(hiddenSize), \(numLayers) layers; each must be positive")
-        require(dropout >= 0 && dropout < 1, "recurrent layers: dropout \(dropout) is not in 0..<1")
-        self.inputSize = inputSize
-        self.hiddenSize = hiddenSize
-        self.dropout = dropout
-        let bound = 1 / Float(hiddenSize).squareRoot()
-        let width = gatesPerUnit * hiddenSize
-        layers = (0..<numLayers).map { layer in
-            RecurrentWeights(
-                inputHidden: generator.uniform([width, layer == 0 ? inputSize : hiddenSize], bound: bound),
-                hiddenHidden: generator.uniform([width, hiddenSize], bound: bound),
-                biasInputHidden: bias ? generator.uniform([width], bound: bound) : nil,
-                biasHiddenHidden: bias ? generator.uniform([width], bound: bound) : nil)
+            "\(name): input size \(inputSize), hidden size \(hiddenSize), \(numLayers) layers; each must be positive")
+        require(dropout >= 0 && dropout <= 1, "\(name): dropout \(dropout) is not in 0...1")
+        require(
+            projSize >= 0 && projSize < hiddenSize,
+            "\(name): projection size \(projSize) is not in 0..<\(hiddenSize), below the hidden size")
+    }
+}
+
+/// Layers of one kind of cell in one or both directions, each reading the outputs of the one below, with dropout between them.
+struct RecurrentStack {
+    /// "LSTM", for sentences.
+    let name: String
+    let options: RecurrentOptions
+    /// By layer and direction. `[L][D]`
+    let layers: [[RecurrentWeights]]
+
+    /// Every weight is uniform in ±1/√H at first, drawn in PyTorch's order.
+    init(_ name: String, _ options: RecurrentOptions, generator: Generator) {
+        options.check(name)
+        self.name = name
+        self.options = options
+        let bound = 1 / Float(options.hiddenSize).squareRoot()
+        let width = options.gatesPerUnit * options.hiddenSize
+        layers = (0..<options.numLayers).map { layer in
+            let inputs = layer == 0 ? options.inputSize : options.outputSize * options.directions
+            return (0..<options.directions).map { _ in
+                RecurrentWeights(
+                    inputHidden: generator.uniform([width, inputs], bound: bound),
+                    hiddenHidden: generator.uniform([width, options.outputSize], bound: bound),
+                    biasInputHidden: options.bias ? generator.uniform([width], bound: bound) : nil,
+                    biasHiddenHidden: options.bias ? generator.uniform([width], bound: bound) : nil,
+                    projection: options.projSize > 0
+                        ? generator.uniform([options.projSize, options.hiddenSize], bound: bound) : nil)
+            }
         }
     }
 
-    /// PyTorch's names: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, ….
+    /// PyTorch's names: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, `weight_ih_l0_reverse`, ….
     var namedParameters: [(name: String, parameter: Parameter)] {
-        layers.enumerated().flatMap { index, layer in
-            [
-                ("weight_ih_l\(index)", layer.inputHidden), ("weight_hh_l\(index)", layer.hiddenHidden),
-                ("bias_ih_l\(index)", layer.biasInputHidden), ("bias_hh_l\(index)", layer.biasHiddenHidden),
-            ].compactMap { name, parameter in parameter.map { (name, $0) } }
+        layers.enumerated().flatMap { index, directions in
+            directions.enumerated().flatMap { direction, weights in
+                weights.named(suffix: "_l\(index)\(direction == 1 ? "_reverse" : "")")
+            }
         }
     }
 
-    /// Runs `layer` from the bottom up.
+    /// One layer in one direction: input, where it begins and ends, weights, initial states; gives its output and last states.
+    typealias Layer = (
+        _ input: Tensor, _ packed: StepLayout?, _ weights: RecurrentWeights, _ states: [Tensor]?, _ isReversed: Bool
+    ) -> (output: Tensor, states: [Tensor])
+
+    /// Runs all layers over a padded batch.
     ///
     /// - Parameters:
-    ///   - input: `[T, B, I]`.
-    ///   - dropout: where masks come from; nil when not training.
-    /// - Returns: the top layer's output, `[T, B, H]`, and what each layer returned beside its output.
-    func forward<State>(
-        _ input: Tensor, dropout stream: DropoutStream?,
-        layer: (_ input: Tensor, _ index: Int, _ weights: RecurrentWeights) -> (output: Tensor, state: State)
-    ) -> (output: Tensor, states: [State]) {
-        var flowing = input
-        var states: [State] = []
-        for (index, weights) in layers.enumerated() {
-            if index > 0, let stream { flowing = flowing.dropout(probability: dropout, stream: stream, layer: index) }
-            let (output, state) = layer(flowing, index, weights)
-            flowing = output
-            states.append(state)
+    ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
+    ///   - states: each `[L·D, B, …]`, or `[L·D, …]` of a single sequence; nil is zero.
+    /// - Returns: the output in the input's layout with D·P features, and the states after the last step, as given.
+    func forward(
+        _ input: Tensor, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
+    ) -> (output: Tensor, states: [Tensor]) {
+        require(
+            (2...3).contains(input.shape.count) && input.shape.last == options.inputSize,
+            "\(name): input \(input.shape) is not \(options.batchFirst ? "[B, T, \(options.inputSize)]" : "[T, B, \(options.inputSize)]") or [T, \(options.inputSize)]")
+        let isSingle = input.shape.count == 2
+        let swaps = options.batchFirst && !isSingle
+        let timeMajor =
+            isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.swappingFirstAxes : input
+        let given = states?.map { isSingle ? $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) : $0 }
+        let (output, last) = run(timeMajor, packed: nil, sequences: nil, states: given, dropout: dropout, layer: layer)
+        if isSingle {
+            return (
+                output.reshaped([output.shape[0], output.shape[2]]),
+                last.map { $0.reshaped([$0.shape[0], $0.shape[2]]) }
+            )
         }
-        return (flowing, states)
+        return (swaps ? output.swappingFirstAxes : output, last)
+    }
+
+    /// Runs all layers over a packed batch; states are in the order in which the sequences were given.
+    func forward(
+        _ input: PackedSequence, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
+    ) -> (output: PackedSequence, states: [Tensor]) {
+        let places = input.unsortedIndices
+        let sorted = states?.map { reordered($0, by: input.sortedIndices) }
+        let (output, last) = run(
+            input.data, packed: input.layout, sequences: input.sortedIndices, states: sorted, dropout: dropout, layer: layer)
+        return (
+            PackedSequence(data: output, layout: input.layout, sortedIndices: input.sortedIndices),
+            last.map { reordered($0, by: places) }
+        )
+    }
+
+    private func run(
+        _ input: Tensor, packed: StepLayout?, sequences: [Int]?, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
+    ) -> (output: Tensor, states: [Tensor]) {
+        let count = layers.count * options.directions
+        for state in states ?? [] {
+            require(
+                state.shape.count == 3 && state.shape[0] == count,
+                "\(name): state \(state.shape) is not [\(count), B, …], layers times directions first")
+        }
+        let masks = options.dropout > 0 && layers.count > 1 ? dropout ?? DropoutMode.current?.next() : nil
+        var flowing = input
+        var ends: [[Tensor]] = []
+        for (index, directions) in layers.enumerated() {
+            if index > 0, let masks {
+                flowing = flowing.dropout(
+                    probability: options.dropout, stream: masks, layer: index, packed: packed, sequences: sequences)
+            }
+            let results = directions.enumerated().map { direction, weights in
+                let place = index * options.directions + direction
+                return layer(flowing, packed, weights, states?.map { $0[place] }, direction == 1)
+            }
+            flowing = results.count == 1 ? results[0].output : Tensor.joiningColumns(results.map(\.output))
+            ends += results.map(\.states)
+        }
+        return (flowing, ends[0].indices.map { kind in Tensor.stack(ends.map { $0[kind] }) })
+    }
+
+    /// The sequences of a state `[L·D, B, …]` in another order.
+    private func reordered(_ state: Tensor, by order: [Int]) -> Tensor {
+        require(
+            state.shape.count == 3 && state.shape[1] == order.count,
+            "\(name): state \(state.shape) for a packed batch of \(order.count) sequences")
+        let sources = (0..<state.shape[0]).flatMap { place in order.map { row -> Int? in place * order.count + row } }
+        return state.gatheringRows(sources, rowShape: [state.shape[2]], shape: state.shape)
+    }
+}
+
+extension RecurrentWeights {
+    /// PyTorch's names, with the suffix of the layer; none for a cell.
+    func named(suffix: String) -> [(name: String, parameter: Parameter)] {
+        [
+            ("weight_ih", inputHidden), ("weight_hh", hiddenHidden), ("bias_ih", biasInputHidden), ("bias_hh", biasHiddenHidden),
+            ("weight_hr", projection),
+        ].compactMap { name, parameter in parameter.map { (name + suffix, $0) } }
     }
 }

@@ -41,14 +41,14 @@ package struct Sampler {
             var logits: Tensor?
             for token in prompt {
                 let (scores, next) = model(
-                    Array(repeating: token, count: rows), steps: 1, batch: rows, state: state)
+                    IntTensor(Array(repeating: token, count: rows), shape: [1, rows]), state: state)
                 (logits, state) = (scores, next)
             }
             var position: UInt64 = 0
             while let scores = logits {
                 let drawn = draw(scores, rows: rows, position: position)
                 guard try receive(drawn) else { return }
-                let (following, next) = model(drawn, steps: 1, batch: rows, state: state)
+                let (following, next) = model(IntTensor(drawn, shape: [1, rows]), state: state)
                 (logits, state) = (following, next)
                 position += 1
             }

@@ -1,4 +1,5 @@
 package import Layers
+internal import Sequences
 package import TensorCore
 
 /// Embedding, recurrent layers, and a linear layer that scores the next token.
@@ -19,16 +20,21 @@ package final class LanguageModel: Module {
     }
 
     /// - Parameters:
-    ///   - tokens: T·B of them, time-major.
+    ///   - tokens: `[T, B]`.
     ///   - state: what the last call on the same sequences returned; nil is zero.
     ///   - dropout: where masks come from; nil when not training.
     /// - Returns: the scores of each token's successor, `[T, B, V]`, and the state after the last step.
     package func callAsFunction(
-        _ tokens: [Int32], steps: Int, batch: Int, state: RecurrentState? = nil, dropout: DropoutStream? = nil
+        _ tokens: IntTensor, state: RecurrentState? = nil, dropout: DropoutStream? = nil
     ) -> (logits: Tensor, state: RecurrentState) {
-        let (hidden, state) = recurrent(embedding(tokens, steps: steps, batch: batch), state: state, dropout: dropout)
+        let (hidden, state) = recurrent(embedding(tokens), state: state, dropout: dropout)
         return (output(hidden), state)
     }
+}
+
+extension TokenBatch {
+    /// What goes into a model, `[T, B]`.
+    var tokens: IntTensor { IntTensor(inputs, shape: [steps, rows]) }
 }
 
 /// The hidden states of all layers, `[L, B, H]`, and an LSTM's cell states.

@@ -45,7 +45,7 @@ package struct TrainedRun {
     /// What the model reads out of a prompt symbol by symbol, for a set that transcribes (`hello` → `ohlol`); nil for sets that go on.
     package func transcription(of prompt: [Int32]) -> [Int32]? {
         guard configuration.data == .generated(.hello) else { return nil }
-        return withoutGradients { model(prompt, steps: prompt.count, batch: 1).logits.argmaxOfRows() }
+        return withoutGradients { model(IntTensor(prompt, shape: [prompt.count, 1])).logits.argmaxOfRows() }
     }
 
     /// Whether a sequence of a generated set has come to its end; a text has none.
@@ -66,7 +66,7 @@ package struct TrainedRun {
             for start in stride(from: 0, to: text.count - 1, by: stretch) {
                 let tokens = text.tokens(in: start..<min(start + stretch + 1, text.count))
                 let (logits, next) = model(
-                    Array(tokens.dropLast()), steps: tokens.count - 1, batch: 1, state: state)
+                    IntTensor(Array(tokens.dropLast()), shape: [tokens.count - 1, 1]), state: state)
                 for loss in crossEntropySum(logits, targets: Array(tokens.dropFirst())).each.values { sum += Double(loss) }
                 counted += tokens.count - 1
                 state = next

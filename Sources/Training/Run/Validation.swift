@@ -43,7 +43,7 @@ package struct Validation: Sendable, Equatable {
     }
 
     private static func score(_ model: LanguageModel, _ batch: TokenBatch) -> Part {
-        let (logits, _) = model(batch.inputs, steps: batch.steps, batch: batch.rows)
+        let (logits, _) = model(batch.tokens)
         let losses = crossEntropySum(logits, targets: batch.targets).each.values
         var part = Part()
         for (loss, target) in zip(losses, batch.targets) where target >= 0 {

@@ -30,7 +30,7 @@ package final class ShardComputer {
             description.dropout > 0
             ? DropoutStream(seed: description.seed, step: work.step, firstRow: work.rows.lowerBound) : nil
         let (logits, state) = model(
-            batch.inputs, steps: batch.steps, batch: batch.rows, state: work.state?.tensors(description), dropout: dropout)
+            batch.tokens, state: work.state?.tensors(description), dropout: dropout)
         let (sum, each) = crossEntropySum(logits, targets: batch.targets)
 
         let sums = groups.map { subtree in

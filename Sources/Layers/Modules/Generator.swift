@@ -1,13 +1,25 @@
 internal import Randomness
+internal import Synchronization
 public import TensorCore
 
 /// Draws the initial values of parameters, one after another, from a seed.
-public final class Generator {
-    private let philox: Philox
-    private var drawn: UInt32 = 0
+public final class Generator: Sendable {
+    private struct State {
+        var philox: Philox
+        var drawn: UInt32 = 0
+    }
+    private let state: Mutex<State>
+
+    /// What layers draw from when they are given no other; `manualSeed` starts it again.
+    public static let `default` = Generator(seed: 0)
 
     public init(seed: UInt64) {
-        philox = Philox(seed: seed, purpose: .initialisation)
+        state = Mutex(State(philox: Philox(seed: seed, purpose: .initialisation)))
+    }
+
+    /// Starts again from a seed, as PyTorch's `manual_seed`.
+    public func manualSeed(_ seed: UInt64) {
+        state.withLock { $0 = State(philox: Philox(seed: seed, purpose: .initialisation)) }
     }
 
     /// Uniform in [−bound, bound).
@@ -19,7 +31,7 @@ public final class Generator {
     /// Standard normal, by Marsaglia's polar method: it needs a logarithm and a square root, both of which give the same bits everywhere.
     public func normal(_ shape: [Int]) -> Parameter {
         let count = shape.reduce(1, *)
-        let parameter = nextIndex()
+        let (philox, parameter) = next()
         var values: [Float] = []
         values.reserveCapacity(count + 1)
         var block: UInt32 = 0
@@ -38,7 +50,7 @@ public final class Generator {
     }
 
     private func words(_ count: Int) -> [UInt32] {
-        let parameter = nextIndex()
+        let (philox, parameter) = next()
         var words: [UInt32] = []
         words.reserveCapacity(count + 3)
         for block in 0..<UInt32((count + 3) / 4) {
@@ -48,8 +60,14 @@ public final class Generator {
         return Array(words.prefix(count))
     }
 
-    private func nextIndex() -> UInt32 {
-        defer { drawn += 1 }
-        return drawn
+    /// The generator and the index of the next parameter.
+    private func next() -> (Philox, UInt32) {
+        state.withLock { state in
+            defer { state.drawn += 1 }
+            return (state.philox, state.drawn)
+        }
     }
 }
+
+/// Starts the default generator again from a seed, as PyTorch's `manual_seed`.
+public func manualSeed(_ seed: UInt64) { Generator.default.manualSeed(seed) }

@@ -1,0 +1,89 @@
+import Foundation
+import Testing
+
+/// Reference cases: an index and the files that it lists.
+struct GoldenIndex: Decodable {
+    let cases: [GoldenCase]
+
+    /// nil where there is no index.
+    static func read(_ directory: String) throws -> [GoldenCase]? {
+        guard let data = FileManager.default.contents(atPath: "\(directory)/index.json") else { return nil }
+        return try JSONDecoder().decode(GoldenIndex.self, from: data).cases.map { golden in
+            var golden = golden
+            golden.directory = directory
+            return golden
+        }
+    }
+
+    private static var here: URL { URL(fileURLWithPath: #filePath).deletingLastPathComponent() }
+
+    /// A few small cases that come with the tests.
+    static var embedded: String { here.appendingPathComponent("Embedded").path }
+
+    /// `$LOCKSTEP_GOLDEN`, or `../shared/golden` beside the project.
+    static var outside: String {
+        ProcessInfo.processInfo.environment["LOCKSTEP_GOLDEN"]
+            ?? here.deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("shared/golden").path
+    }
+}
+
+@Suite(.serialized) struct `Golden cases of PyTorch` {
+    @Test func `that come with the tests agree`() throws {
+        let cases = try #require(try GoldenIndex.read(GoldenIndex.embedded))
+        #expect(cases.count >= 8)
+        for golden in cases { _ = check(golden) }
+    }
+
+    /// `LOCKSTEP_GOLDEN=DIR` names the folder of an index; each case's largest deviation is printed, and at the end how many there were.
+    @Test func `of an index agree, each within its tolerance`() throws {
+        guard let cases = try GoldenIndex.read(GoldenIndex.outside) else {
+            // Asked for and not there is a failure; not there at all is not.
+            #expect(
+                ProcessInfo.processInfo.environment["LOCKSTEP_GOLDEN"] == nil, "no index.json in \(GoldenIndex.outside)")
+            print("no reference cases in \(GoldenIndex.outside): skipped")
+            return
+        }
+        let outcomes = cases.map { check($0) }
+        print("\(outcomes.count { $0 }) of them within their tolerance")
+        print("\(cases.count) cases")
+    }
+
+    /// Kinds that have no runner yet.
+    private static let awaited: Set = [
+        "Adam", "AdamW", "SGD", "RMSprop", "StepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "OneCycleLR",
+        "ReduceLROnPlateau", "WarmupCosine", "CrossEntropyLoss", "Lesson",
+    ]
+
+    private func check(_ golden: GoldenCase) -> Bool {
+        if Self.awaited.contains(golden.kind) {
+            print("golden \(golden.name): not run, no runner for \(golden.kind) yet")
+            return false
+        }
+        do {
+            let deviations = try run(golden)
+            let agrees = deviations.largest <= golden.tolerance
+            let worst = String(format: "%8.1e of %7.1e", deviations.largest, golden.tolerance)
+            print(
+                "golden \(golden.name.padding(toLength: max(28, golden.name.count), withPad: " ", startingAt: 0)) \(worst)  \(deviations.worst)\(agrees ? "" : "  TOO FAR")"
+            )
+            #expect(agrees, "\(golden.name): \(deviations.worst) deviates by \(deviations.largest), allowed \(golden.tolerance)")
+            return agrees
+        } catch {
+            print("golden \(golden.name): \(error)")
+            Issue.record("\(golden.name): \(error)")
+            return false
+        }
+    }
+
+    private func run(_ golden: GoldenCase) throws -> Deviations {
+        switch golden.kind {
+        case "RNN", "LSTM", "GRU": try runRecurrentCase(golden)
+        case "RNNCell", "LSTMCell", "GRUCell": try runCellCase(golden)
+        case "Embedding": try runEmbeddingCase(golden)
+        case "Linear": try runLinearCase(golden)
+        case "LanguageModel": try runLanguageModelCase(golden)
+        default: throw GoldenError("no runner for \(golden.kind)")
+        }
+    }
+}
