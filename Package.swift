@@ -44,17 +44,25 @@ let package = Package(
             ]),
 
         // What people touch.
-        .target(name: "Lockstep", dependencies: ["TensorCore", "Layers", "Optimizers"]),
+        .target(
+            name: "Lockstep",
+            dependencies: [
+                "TensorCore", "Layers", "Optimizers", "Training", "Interchange", "Cluster", "Coordination", "Messaging",
+            ]),
+        .target(name: "Lessons", dependencies: ["Lockstep"]),
         .executableTarget(
             name: "LockstepCommand",
             dependencies: [
-                "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers",
+                "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers", "Layers", "Interchange",
+                "Lessons",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "Randomness"]),
+        .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore"]),
+        .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorCore", "Interchange"]),
         .testTarget(name: "SequencesTests", dependencies: ["Sequences", "Randomness"]),
         .testTarget(name: "InterchangeTests", dependencies: ["Interchange"]),
         .testTarget(name: "MessagingTests", dependencies: ["Messaging"]),
@@ -64,7 +72,7 @@ let package = Package(
             dependencies: ["Training", "Interchange", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
         .testTarget(
             name: "GoldenTests",
-            dependencies: ["Lockstep", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
+            dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
         .testTarget(name: "ClusterTests"),
     ]

@@ -69,7 +69,7 @@ disturbed() {
 
 for cell in lstm gru; do
     for reading in windows stream; do
-        common=(--data "$text" --cell "$cell" --dropout 0.2 --steps "$steps" --validation-every 100000 --checkpoint-every 100000)
+        common=(--data "$text" --cell "$cell" --hidden-size 64 --embedding-dim 32 --dropout 0.2 --steps "$steps" --validation-every 100000 --checkpoint-every 100000)
         [ "$reading" = stream ] && common+=(--stream)
         reference="$(hash_of train)"
         printf '%s, %s, %s steps, dropout 0.2: %s\n' "$cell" "$reading" "$steps" "$reference"

@@ -1,11 +1,25 @@
 #!/usr/bin/env bash
-# Builds everything in release and runs all tests. Arguments go to `swift test`, for example: ./scripts/test.sh --filter Golden
+# Builds everything in release and runs all tests. Arguments go to `swift test`.
+#
+#   ./scripts/test.sh                                       everything
+#   LOCKSTEP_GOLDEN=DIR ./scripts/test.sh --filter Golden   reference cases from DIR; ends with the number of cases
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-./scripts/setup.sh
-printf '%s\n' "==> building (the first time takes a few minutes)" >&2
+say() { printf '%s\n' "==> $*" >&2; }
 
+./scripts/setup.sh
+say "building (the first time takes a few minutes)"
 swift build -c release
-printf '%s\n' "==> testing" >&2
-exec swift test -c release "$@"
+say "testing"
+case "$*" in
+*Golden*)
+    log="$(mktemp)"
+    trap 'rm -f "$log"' EXIT
+    status=0
+    swift test -c release "$@" 2>&1 | tee "$log" || status=$?
+    grep -E '^[0-9]+ cases$' "$log" | tail -n 1 || true
+    exit "$status"
+    ;;
+*) exec swift test -c release "$@" ;;
+esac

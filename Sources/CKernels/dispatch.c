@@ -170,4 +170,17 @@ void ck_adam(size_t n, const ck_adam_settings *settings, const float *gradient, 
     now()->adam(n, settings, gradient, p, m, v);
 }
 
+void ck_amsgrad(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v, float *largest) {
+    now()->amsgrad(n, settings, gradient, p, m, v, largest);
+}
+
+void ck_sgd(size_t n, const ck_sgd_settings *settings, const float *gradient, float *p, float *b) {
+    now()->sgd(n, settings, gradient, p, b);
+}
+
+void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *gradient, float *p, float *square, float *mean,
+                float *b) {
+    now()->rmsprop(n, settings, gradient, p, square, mean, b);
+}
+
 double ck_fma_peak(uint64_t iterations) { return now()->fma_peak(iterations); }

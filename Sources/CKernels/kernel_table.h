@@ -42,6 +42,9 @@ typedef struct {
     double (*sum)(size_t, const float *);
     double (*sum_of_squares)(size_t, float, const float *);
     void (*adam)(size_t, const ck_adam_settings *, const float *, float *, float *, float *);
+    void (*amsgrad)(size_t, const ck_adam_settings *, const float *, float *, float *, float *, float *);
+    void (*sgd)(size_t, const ck_sgd_settings *, const float *, float *, float *);
+    void (*rmsprop)(size_t, const ck_rmsprop_settings *, const float *, float *, float *, float *, float *);
     double (*fma_peak)(uint64_t);
 } ck_table;
 

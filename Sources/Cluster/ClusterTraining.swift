@@ -18,7 +18,8 @@ package enum ClusterTraining {
 
     /// Trains with `workers` processes on this machine, over sockets that only this user can reach.
     package static func train(
-        _ trainer: Trainer, run: RunID, incarnation: UInt64, workers: Int, threads: Int, shouldStop: @escaping @Sendable () -> Bool,
+        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int, program: LocalWorkers.Program = .lockstep,
+        threads: Int, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> Void
     ) async throws -> Roster {
         let directory = try PrivateDirectory()
@@ -29,7 +30,7 @@ package enum ClusterTraining {
             fallbackAfter: .seconds(10), threads: threads)
         let loop = CoordinatorLoop(trainer, settings: settings, children: children, note: note)
         let context = try Context()
-        let launcher = Task { await LocalWorkers(count: workers, endpoint: endpoint, children: children).run() }
+        let launcher = Task { await LocalWorkers(count: workers, program: program, endpoint: endpoint, children: children).run() }
         do {
             try await onThread {
                 try loop.run(in: context, ready: { _ in }, shouldStop: shouldStop, stepDone: stepDone)
@@ -52,7 +53,7 @@ package enum ClusterTraining {
 
     /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
     package static func coordinate(
-        _ trainer: Trainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration, threads: Int,
+        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration, threads: Int,
         ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool, note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, Int) throws -> Void
     ) async throws -> Roster {
@@ -89,15 +90,32 @@ package enum ClusterTraining {
         }
     }
 
+    /// A worker's name as its launcher gives it.
+    package static func workerName(_ hexadecimal: String) throws(ClusterError) -> [UInt8] {
+        let digits = Array(hexadecimal.utf8)
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
+        }
+        guard bytes.count * 2 == digits.count, (1...255).contains(bytes.count), bytes[0] != 0 else {
+            throw ClusterError(
+                exitCode: 2, "worker name '\(hexadecimal)': expected hexadecimal digits, as the launcher gives them")
+        }
+        return bytes
+    }
+
     /// Works for the coordinator at `endpoint`.
     ///
-    /// - Parameter local: the name that the launcher chose, for a child of a coordinator on this machine.
+    /// - Parameters:
+    ///   - local: the name that the launcher chose, for a child of a coordinator on this machine.
+    ///   - makeModel: from what the coordinator says of the model.
     package static func work(
-        for endpoint: Endpoint, local: [UInt8]?, note: @escaping (String) -> Void
+        for endpoint: Endpoint, local: [UInt8]?, makeModel: @escaping WorkerModelMaker = ShardComputer.make,
+        note: @escaping (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(
-            connectingTo: endpoint, identity: identity, parent: local == nil ? nil : getppid(), note: note)
+            connectingTo: endpoint, identity: identity, parent: local == nil ? nil : getppid(), makeModel: makeModel,
+            note: note)
         let context = try Context()
         let end = try loop.run(in: context)
         context.terminate()

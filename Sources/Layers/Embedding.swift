@@ -14,9 +14,10 @@ public final class Embedding: Module {
     ///   - maxNorm: rows of a larger norm are scaled down to it, in the table itself, when they are looked up.
     ///   - normType: p of the p-norm for `maxNorm`.
     ///   - scaleGradByFreq: each row's gradient is divided by how often its token is among those looked up.
+    ///   - sparse: gradients are kept, sent and added as the rows that were looked up, with the bits that whole tables would give.
     public init(
         numEmbeddings: Int, embeddingDim: Int, paddingIdx: Int? = nil, maxNorm: Float? = nil, normType: Float = 2,
-        scaleGradByFreq: Bool = false, generator: Generator = .default
+        scaleGradByFreq: Bool = false, sparse: Bool = false, generator: Generator = .default
     ) {
         require(
             numEmbeddings > 0 && embeddingDim > 0,
@@ -27,7 +28,7 @@ public final class Embedding: Module {
                 (0..<numEmbeddings).contains(padding),
                 "Embedding: padding index \(paddingIdx ?? 0) is outside a table of \(numEmbeddings) rows")
         }
-        weight = generator.normal([numEmbeddings, embeddingDim])
+        weight = generator.normal([numEmbeddings, embeddingDim], sparseGradient: sparse)
         if let padding {
             var values = weight.values
             values.replaceSubrange(

@@ -2,3 +2,4 @@
 @_exported public import Layers
 @_exported public import Optimizers
 @_exported public import TensorCore
+@_exported public import Training

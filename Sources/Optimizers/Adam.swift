@@ -1,100 +1,93 @@
 internal import CKernels
 public import TensorCore
 
-/// Adam (Kingma and Ba, 2015) and AdamW (Loshchilov and Hutter, 2019), as PyTorch's `Adam` and `AdamW`.
+/// Adam (Kingma and Ba, 2015), as PyTorch's `Adam`.
 ///
 /// m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
-public final class Adam {
-    public struct Settings: Sendable, Equatable {
-        public var betas: (Float, Float) { get { (beta1, beta2) } set { (beta1, beta2) = newValue } }
-        private var beta1: Float = 0.9
-        private var beta2: Float = 0.999
-        public var epsilon: Float = 1e-8
-        public var weightDecay: Float = 0
-        /// Weight decay is taken from the parameter itself (AdamW) instead of being added to the gradient.
-        public var decoupledWeightDecay = false
-
-        public init(weightDecay: Float = 0, decoupledWeightDecay: Bool = false) {
-            self.weightDecay = weightDecay
-            self.decoupledWeightDecay = decoupledWeightDecay
-        }
+/// With `amsgrad` (Reddi, Kale and Kumar, 2018) the largest v so far stands in the place of v.
+public final class Adam: ElementwiseOptimizer {
+    public convenience init(
+        _ parameters: [Parameter], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
+        epsilon: Double = 1e-8, weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false,
+        decoupledWeightDecay: Bool = false
+    ) {
+        self.init(
+            [ParameterGroup(parameters)], learningRate: learningRate, betas: betas, epsilon: epsilon,
+            weightDecay: weightDecay, amsgrad: amsgrad, maximize: maximize, decoupledWeightDecay: decoupledWeightDecay)
     }
 
-    /// A parameter with its running averages.
-    package struct Slot {
-        package let parameter: Parameter
-        package let firstMoment: Storage
-        package let secondMoment: Storage
-    }
-
-    public var learningRate: Float
-    public let settings: Settings
-    /// Updates made so far, t.
-    package private(set) var updates: UInt64 = 0
-    package let slots: [Slot]
-    private var powers: (Double, Double) = (1, 1)
-
-    public init(_ parameters: [Parameter], learningRate: Float = 1e-3, settings: Settings = Settings()) {
-        self.learningRate = learningRate
-        self.settings = settings
-        slots = parameters.map {
-            Slot(parameter: $0, firstMoment: Storage(zeros: $0.count), secondMoment: Storage(zeros: $0.count))
-        }
-    }
-
-    /// Updates every parameter that has a gradient.
-    public func step() {
-        let coefficients = advance(divisor: 1, clip: 1)
-        for slot in slots {
-            guard let gradient = slot.parameter.gradient else { continue }
-            unsafe update(slot, gradient: gradient.base, coefficients)
-        }
-    }
-
-    /// Updates every parameter from gradients that lie one after another, in the order of the parameters.
-    ///
     /// - Parameters:
-    ///   - gradients: `[P]` at its beginning, sums; the gradient taken is (sum / divisor) · clip.
-    package func step(gradients: Storage, divisor: Float, clip: Float) {
-        let total = slots.reduce(0) { $0 + $1.parameter.count }
-        require(gradients.count >= total, "Adam: \(gradients.count) gradients for \(total) parameters")
-        let coefficients = advance(divisor: divisor, clip: clip)
-        var offset = 0
-        for slot in slots {
-            unsafe update(slot, gradient: gradients.base + offset, coefficients)
-            offset += slot.parameter.count
-        }
+    ///   - weightDecay: added to the gradient, times the parameter.
+    ///   - decoupledWeightDecay: takes the weight decay from the parameter itself, as `AdamW` does.
+    public init(
+        _ groups: [ParameterGroup], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
+        epsilon: Double = 1e-8, weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false,
+        decoupledWeightDecay: Bool = false
+    ) {
+        let defaults = AdamRule.defaults(
+            learningRate, betas, epsilon, weightDecay, amsgrad, maximize, decoupled: decoupledWeightDecay)
+        super.init(groups, rule: AdamRule(name: "Adam"), defaults: defaults)
+    }
+}
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter, 2019), as PyTorch's `AdamW`.
+///
+/// p ← p · (1 − lr · weightDecay), then as `Adam`.
+public final class AdamW: ElementwiseOptimizer {
+    public convenience init(
+        _ parameters: [Parameter], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
+        epsilon: Double = 1e-8, weightDecay: Double = 1e-2, amsgrad: Bool = false, maximize: Bool = false
+    ) {
+        self.init(
+            [ParameterGroup(parameters)], learningRate: learningRate, betas: betas, epsilon: epsilon,
+            weightDecay: weightDecay, amsgrad: amsgrad, maximize: maximize)
     }
 
-    /// Goes on from a saved state after `updates` updates.
-    package func restore(updates: UInt64) {
-        self.updates = 0
-        powers = (1, 1)
-        for _ in 0..<updates { advancePowers() }
+    public init(
+        _ groups: [ParameterGroup], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
+        epsilon: Double = 1e-8, weightDecay: Double = 1e-2, amsgrad: Bool = false, maximize: Bool = false
+    ) {
+        let defaults = AdamRule.defaults(
+            learningRate, betas, epsilon, weightDecay, amsgrad, maximize, decoupled: true)
+        super.init(groups, rule: AdamRule(name: "AdamW"), defaults: defaults)
+    }
+}
+
+private struct AdamRule: UpdateRule {
+    let name: String
+
+    static func defaults(
+        _ learningRate: Double, _ betas: (Double, Double), _ epsilon: Double, _ weightDecay: Double, _ amsgrad: Bool,
+        _ maximize: Bool, decoupled: Bool
+    ) -> [Hyperparameter: Double] {
+        [
+            .learningRate: learningRate, .beta1: betas.0, .beta2: betas.1, .epsilon: epsilon, .weightDecay: weightDecay,
+            .amsgrad: amsgrad.number, .maximize: maximize.number, .decoupledWeightDecay: decoupled.number,
+        ]
     }
 
-    private func update(_ slot: Slot, gradient: UnsafePointer<Float>, _ coefficients: ck_adam_settings) {
-        var coefficients = coefficients
+    func arrays(of group: ParameterGroup) -> [StateArray] {
+        group.amsgrad ? [.expAvg, .expAvgSq, .maxExpAvgSq] : [.expAvg, .expAvgSq]
+    }
+
+    func update(_ slot: Slot, in group: ParameterGroup, by gradient: Gradient) {
+        let (beta1, beta2) = (Float(group.betas.0), Float(group.betas.1))
+        let correction1 = 1 - slot.beta1Power(Double(beta1), slot.updates)
+        let correction2 = 1 - slot.beta2Power(Double(beta2), slot.updates)
+        let (decoupled, decay) = (group[.decoupledWeightDecay] != 0, Float(group.weightDecay))
+        var settings = ck_adam_settings(
+            divisor: gradient.divisor, clip: gradient.clip, beta1: beta1, beta2: beta2, epsilon: Float(group.epsilon),
+            step_size: Float(group.learningRate / correction1), root_correction: Float(1 / correction2.squareRoot()),
+            l2: decoupled ? 0 : decay, decay: decoupled ? 1 - Float(group.learningRate) * decay : 1)
+        let (first, second) = (slot[.expAvg], slot[.expAvgSq])
+        let largest = group.amsgrad ? slot[.maxExpAvgSq] : nil
         unsafe slot.parameter.update { values in
-            unsafe ck_adam(
-                values.count, &coefficients, gradient, values.baseAddress!, slot.firstMoment.base, slot.secondMoment.base)
+            if let largest {
+                unsafe ck_amsgrad(
+                    values.count, &settings, gradient.sum, values.baseAddress!, first.base, second.base, largest.base)
+            } else {
+                unsafe ck_adam(values.count, &settings, gradient.sum, values.baseAddress!, first.base, second.base)
+            }
         }
-    }
-
-    /// β₁ᵗ and β₂ᵗ by one multiplication an update: `pow` differs between C libraries.
-    private func advancePowers() {
-        updates += 1
-        powers.0 *= Double(settings.betas.0)
-        powers.1 *= Double(settings.betas.1)
-    }
-
-    private func advance(divisor: Float, clip: Float) -> ck_adam_settings {
-        advancePowers()
-        let decay = settings.weightDecay
-        return ck_adam_settings(
-            divisor: divisor, clip: clip, beta1: settings.betas.0, beta2: settings.betas.1, epsilon: settings.epsilon,
-            step_size: Float(Double(learningRate) / (1 - powers.0)), root_correction: Float(1 / (1 - powers.1).squareRoot()),
-            l2: settings.decoupledWeightDecay ? 0 : decay,
-            decay: settings.decoupledWeightDecay ? 1 - learningRate * decay : 1)
     }
 }

@@ -3,85 +3,29 @@ import Interchange
 import TensorCore
 
 /// One reference case computed with PyTorch: what went in and what came out, and how far a result may be from it.
-struct GoldenCase: Decodable {
+struct GoldenCase: Sendable {
     let name: String
     let kind: String
     /// The arguments of PyTorch's constructor or function.
     let options: GoldenOptions
+    /// The other members of the case's entry, such as `lr` or `metrics`.
+    let members: GoldenOptions
     /// Largest absolute difference over the largest magnitude of a tensor.
     let tolerance: Double
-    /// Strings of a lesson, one an epoch.
-    let strings: [String]?
-    /// The rate that a schedule starts from, and what a plateau is told.
-    let lr: Double?
-    let metrics: [Double]?
-    /// The bound of an optimiser's gradients.
-    let clipNorm: Double?
-    /// Where its tensors are.
-    var directory = ""
+    private let directory: String
 
-    private enum CodingKeys: String, CodingKey {
-        case name, kind, options, tolerance, strings, lr, metrics
-        case clipNorm = "clip_norm"
+    init(_ entry: GoldenOptions, directory: String) throws {
+        name = try entry.text("name")
+        kind = try entry.text("kind")
+        options = try entry.options("options")
+        tolerance = try entry.number("tolerance")
+        members = entry
+        self.directory = directory
     }
 
+    /// The case's tensors.
     var file: SafetensorsFile {
         get throws { try SafetensorsFile(path: "\(directory)/\(name).safetensors") }
-    }
-}
-
-/// The options of a case; one that a runner does not know fails the case.
-struct GoldenOptions: Decodable {
-    enum Value: Decodable, Equatable {
-        case null, bool(Bool), number(Double), text(String), list([Value])
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if container.decodeNil() {
-                self = .null
-            } else if let value = try? container.decode(Bool.self) {
-                self = .bool(value)
-            } else if let value = try? container.decode(Double.self) {
-                self = .number(value)
-            } else if let value = try? container.decode(String.self) {
-                self = .text(value)
-            } else {
-                self = .list(try container.decode([Value].self))
-            }
-        }
-    }
-
-    let values: [String: Value]
-
-    init(from decoder: any Decoder) throws {
-        values = try decoder.singleValueContainer().decode([String: Value].self)
-    }
-
-    /// - Throws: when there is an option that is not among `known`.
-    func expectOnly(_ known: String...) throws {
-        let unknown = Set(values.keys).subtracting(known).sorted()
-        if !unknown.isEmpty { throw GoldenError("options \(unknown.joined(separator: ", ")) are not known here") }
-    }
-
-    func double(_ name: String) -> Double? {
-        if case .number(let value) = values[name] { value } else { nil }
-    }
-    func float(_ name: String) -> Float? { double(name).map { Float($0) } }
-    func int(_ name: String) -> Int? { double(name).map { Int($0) } }
-    func text(_ name: String) -> String? {
-        if case .text(let value) = values[name] { value } else { nil }
-    }
-    func bool(_ name: String) -> Bool? {
-        if case .bool(let value) = values[name] { value } else { nil }
-    }
-    func doubles(_ name: String) -> [Double]? {
-        guard case .list(let values) = values[name] else { return nil }
-        return values.compactMap { if case .number(let value) = $0 { value } else { nil } }
-    }
-
-    func need<Value>(_ value: Value?, _ name: String) throws -> Value {
-        guard let value else { throw GoldenError("option \(name) is missing") }
-        return value
     }
 }
 

@@ -5,12 +5,11 @@ import TensorCore
 /// A recurrent layer, padded or packed.
 func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
     let options = golden.options
-    try options.expectOnly(
-        "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "nonlinearity")
+    try options.allow(only: ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "nonlinearity"])
     let run = try ModuleRun(golden)
     let (input, h0, c0) = (try run.leaf("input"), try run.optionalLeaf("h_0"), try run.optionalLeaf("c_0"))
     let lengths = run.file["lengths"] == nil ? nil : try run.file.integers("lengths").values.map { Int($0) }
-    let batchFirst = options.bool("batch_first") ?? false
+    let batchFirst = try options.flag("batch_first", default: false)
     let steps = input.shape[batchFirst ? 1 : 0]
 
     /// Runs a layer over the padded or the packed input.
@@ -25,10 +24,10 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
     switch golden.kind {
     case "LSTM":
         let layer = LSTM(
-            inputSize: try options.need(options.int("input_size"), "input_size"),
-            hiddenSize: try options.need(options.int("hidden_size"), "hidden_size"), numLayers: options.int("num_layers") ?? 1,
-            bias: options.bool("bias") ?? true, batchFirst: batchFirst, dropout: options.float("dropout") ?? 0,
-            bidirectional: options.bool("bidirectional") ?? false, projSize: options.int("proj_size") ?? 0)
+            inputSize: try options.integer("input_size"),
+            hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
+            bias: try options.flag("bias", default: true), batchFirst: batchFirst, dropout: Float(try options.number("dropout", default: 0)),
+            bidirectional: try options.flag("bidirectional", default: false), projSize: try options.integer("proj_size", default: 0))
         try run.load(into: layer)
         let state = h0.flatMap { h in c0.map { (h.tensor, $0.tensor) } }
         let (result, last) = output(
@@ -36,19 +35,19 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
         return try run.finish(["output": result, "h_n": last.hidden, "c_n": last.cell], of: layer)
     case "GRU":
         let layer = GRU(
-            inputSize: try options.need(options.int("input_size"), "input_size"),
-            hiddenSize: try options.need(options.int("hidden_size"), "hidden_size"), numLayers: options.int("num_layers") ?? 1,
-            bias: options.bool("bias") ?? true, batchFirst: batchFirst, dropout: options.float("dropout") ?? 0,
-            bidirectional: options.bool("bidirectional") ?? false)
+            inputSize: try options.integer("input_size"),
+            hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
+            bias: try options.flag("bias", default: true), batchFirst: batchFirst, dropout: Float(try options.number("dropout", default: 0)),
+            bidirectional: try options.flag("bidirectional", default: false))
         try run.load(into: layer)
         let (result, last) = output(padded: { layer($0, state: h0?.tensor) }, packed: { layer($0, state: h0?.tensor) })
         return try run.finish(["output": result, "h_n": last], of: layer)
     default:
         let layer = RNN(
-            inputSize: try options.need(options.int("input_size"), "input_size"),
-            hiddenSize: try options.need(options.int("hidden_size"), "hidden_size"), numLayers: options.int("num_layers") ?? 1,
-            nonlinearity: try nonlinearity(options), bias: options.bool("bias") ?? true, batchFirst: batchFirst,
-            dropout: options.float("dropout") ?? 0, bidirectional: options.bool("bidirectional") ?? false)
+            inputSize: try options.integer("input_size"),
+            hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
+            nonlinearity: try options.choice("nonlinearity", default: .tanh), bias: try options.flag("bias", default: true), batchFirst: batchFirst,
+            dropout: Float(try options.number("dropout", default: 0)), bidirectional: try options.flag("bidirectional", default: false))
         try run.load(into: layer)
         let (result, last) = output(padded: { layer($0, state: h0?.tensor) }, packed: { layer($0, state: h0?.tensor) })
         return try run.finish(["output": result, "h_n": last], of: layer)
@@ -58,12 +57,12 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
 /// One step of a cell.
 func runCellCase(_ golden: GoldenCase) throws -> Deviations {
     let options = golden.options
-    try options.expectOnly("input_size", "hidden_size", "bias", "nonlinearity")
+    try options.allow(only: ["input_size", "hidden_size", "bias", "nonlinearity"])
     let run = try ModuleRun(golden)
     let (input, h0, c0) = (try run.leaf("input"), try run.optionalLeaf("h_0"), try run.optionalLeaf("c_0"))
-    let inputSize = try options.need(options.int("input_size"), "input_size")
-    let hiddenSize = try options.need(options.int("hidden_size"), "hidden_size")
-    let bias = options.bool("bias") ?? true
+    let inputSize = try options.integer("input_size")
+    let hiddenSize = try options.integer("hidden_size")
+    let bias = try options.flag("bias", default: true)
     switch golden.kind {
     case "LSTMCell":
         let cell = LSTMCell(inputSize: inputSize, hiddenSize: hiddenSize, bias: bias)
@@ -75,13 +74,8 @@ func runCellCase(_ golden: GoldenCase) throws -> Deviations {
         try run.load(into: cell)
         return try run.finish(["h_n": cell(input.tensor, h0?.tensor)], of: cell)
     default:
-        let cell = RNNCell(inputSize: inputSize, hiddenSize: hiddenSize, bias: bias, nonlinearity: try nonlinearity(options))
+        let cell = RNNCell(inputSize: inputSize, hiddenSize: hiddenSize, bias: bias, nonlinearity: try options.choice("nonlinearity", default: .tanh))
         try run.load(into: cell)
         return try run.finish(["h_n": cell(input.tensor, h0?.tensor)], of: cell)
     }
-}
-
-private func nonlinearity(_ options: GoldenOptions) throws -> Nonlinearity {
-    let name = options.text("nonlinearity") ?? "tanh"
-    return try options.need(Nonlinearity(rawValue: name), "nonlinearity \(name)")
 }

@@ -6,19 +6,20 @@ import Training
 /// A whole training of the built-in model: the loss of every step, and the parameters at the end.
 func runLanguageModelCase(_ golden: GoldenCase) throws -> Deviations {
     let options = golden.options
-    try options.expectOnly("kind", "V", "E", "H", "L", "T", "B", "steps", "lr", "clip", "seed")
+    try options.allow(only: ["kind", "V", "E", "H", "L", "T", "B", "steps", "lr", "clip", "seed"])
     let file = try golden.file
-    let kind = try options.need(options.text("kind"), "kind")
+    let kind = try options.text("kind")
+    guard let cell = Cell(rawValue: kind.lowercased()) else { throw GoldenError("no cell \(kind)") }
     let model = LanguageModel(
         ModelDescription(
-            cell: try options.need(Cell(rawValue: kind.lowercased()), "kind \(kind)"),
-            vocabularySize: try options.need(options.int("V"), "V"), embeddingDim: try options.need(options.int("E"), "E"),
-            hiddenSize: try options.need(options.int("H"), "H"), numLayers: try options.need(options.int("L"), "L"), seed: 0))
+            cell: cell,
+            vocabularySize: try options.integer("V"), embeddingDim: try options.integer("E"),
+            hiddenSize: try options.integer("H"), numLayers: try options.integer("L"), seed: 0))
     try model.load(stateDict: file.tensors(prefix: "initial."))
     let tokens = try file.integers("tokens")
     let (steps, length, batch) = (tokens.shape[0], tokens.shape[1] - 1, tokens.shape[2])
-    let optimizer = Adam(model.parameters, learningRate: try options.need(options.float("lr"), "lr"))
-    let bound = try options.need(options.float("clip"), "clip")
+    let optimizer = Adam(model.parameters, learningRate: try options.number("lr"))
+    let bound = Float(try options.number("clip"))
 
     var losses: [Float] = []
     for step in 0..<steps {

@@ -90,6 +90,54 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
 
     @Test(arguments: [false, true])
     func `that was stopped and resumed ends with the bits of one that was not`(stream: Bool) throws {
+        try expectSameBitsAfterResuming { $0.stream = stream }
+    }
+
+    @Test(
+        arguments: [
+            (.adam, 0, false, true), (.adamw, 0, false, false), (.sgd, 0, false, false), (.sgd, 0.9, false, false),
+            (.sgd, 0.9, true, false), (.rmsprop, 0, false, false), (.rmsprop, 0.5, false, false),
+        ] as [(RunConfiguration.OptimizerKind, Float, Bool, Bool)])
+    func `resumes exactly with every optimiser`(
+        optimizer: RunConfiguration.OptimizerKind, momentum: Float, nesterov: Bool, amsgrad: Bool
+    ) throws {
+        try expectSameBitsAfterResuming {
+            $0.optimizer = optimizer
+            $0.weightDecay = 0.01
+            if momentum > 0 { $0.momentum = momentum }
+            if nesterov { $0.nesterov = true }
+            if amsgrad { $0.amsgrad = true }
+            try $0.validate()
+        }
+    }
+
+    @Test func `that was begun before there was momentum has none`() throws {
+        let before = RunConfiguration(data: .generated(.hello))
+        let written = try JSONEncoder().encode(before)
+        #expect(!String(decoding: written, as: UTF8.self).contains("momentum"))
+        #expect(try JSONDecoder().decode(RunConfiguration.self, from: written) == before)
+    }
+
+    @Test func `with optimiser settings that do not go together is refused`() {
+        func refusal(_ change: (inout RunConfiguration) -> Void) -> String {
+            var configuration = RunConfiguration(data: .generated(.hello))
+            change(&configuration)
+            do { try configuration.validate() } catch { return error.description }
+            return ""
+        }
+        #expect(refusal { $0.momentum = 0.9 } == "--momentum 0.9: expected --optimizer sgd or rmsprop, not adam")
+        #expect(
+            refusal { ($0.optimizer, $0.momentum) = (.sgd, -1) } == "--momentum -1.0: expected 0 or a positive number")
+        #expect(
+            refusal { ($0.optimizer, $0.nesterov) = (.sgd, true) }
+                == "--nesterov: expected --optimizer sgd with a --momentum above 0")
+        #expect(
+            refusal { ($0.optimizer, $0.amsgrad) = (.rmsprop, true) }
+                == "--amsgrad: expected --optimizer adam or adamw, not rmsprop")
+        #expect(refusal { ($0.optimizer, $0.momentum, $0.nesterov) = (.sgd, 0.9, true) } == "")
+    }
+
+    private func expectSameBitsAfterResuming(_ change: (inout RunConfiguration) throws -> Void) throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lockstep-test-\(UUID())").path
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -97,7 +145,7 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
         try String((0..<4000).map { "the quick brown fox\n".dropFirst($0 * 7 % 19).first ?? "x" }).write(
             toFile: text, atomically: true, encoding: .utf8)
         var configuration = smallRun(cell: .lstm, data: .text(path: text, mode: .characters))
-        configuration.stream = stream
+        try change(&configuration)
         configuration.seqLen = 9
         configuration.checkpointEvery = 3
 

@@ -229,6 +229,41 @@ static void adam(int special) {
     add_floats(v, n + 8);
 }
 
+static void amsgrad(int special) {
+    size_t n = random_size();
+    ck_adam_settings s = {3, 0.7f, 0.9f, 0.999f, 1e-8f, 2e-3f, 1.7f, below(2) ? 0.01f : 0.0f, below(2) ? 0.99f : 1.0f};
+    float *g = fill(0, n, special), *p = fill(1, n + 8, special), *m = fill(2, n + 8, special), *v = fill(3, n + 8, special);
+    float *largest = fill(4, n + 8, special);
+    for (size_t i = 0; i < n; i++) v[i] = v[i] < 0 ? -v[i] : v[i];
+    ck_amsgrad(n, &s, g, p, m, v, largest);
+    add_floats(p, n + 8);
+    add_floats(m, n + 8);
+    add_floats(v, n + 8);
+    add_floats(largest, n + 8);
+}
+
+static void sgd(int special) {
+    size_t n = random_size();
+    ck_sgd_settings s = {-3, 0.7f, below(2) ? 0.01f : 0.0f, 0.1f, 0.9f, below(2) ? 0.8f : 1.0f, below(2) ? 0.9f : 0.0f};
+    float *g = fill(0, n, special), *p = fill(1, n + 8, special), *b = fill(2, n + 8, special);
+    ck_sgd(n, &s, g, p, below(3) ? b : NULL);
+    add_floats(p, n + 8);
+    add_floats(b, n + 8);
+}
+
+static void rmsprop(int special) {
+    size_t n = random_size();
+    ck_rmsprop_settings s = {3, 0.7f, below(2) ? 0.01f : 0.0f, 0.01f, 0.99f, 0.01f, 1e-8f, 0.5f};
+    float *g = fill(0, n, special), *p = fill(1, n + 8, special), *square = fill(2, n + 8, special), *mean = fill(3, n + 8, special);
+    float *b = fill(4, n + 8, special);
+    for (size_t i = 0; i < n; i++) square[i] = square[i] < 0 ? -square[i] : square[i];
+    ck_rmsprop(n, &s, g, p, square, below(2) ? mean : NULL, below(2) ? b : NULL);
+    add_floats(p, n + 8);
+    add_floats(square, n + 8);
+    add_floats(mean, n + 8);
+    add_floats(b, n + 8);
+}
+
 static const struct {
     const char *name;
     void (*run)(int special);
@@ -256,6 +291,9 @@ static const struct {
     {"dropout_mask", dropout_mask},
     {"sums", sums},
     {"adam", adam},
+    {"amsgrad", amsgrad},
+    {"sgd", sgd},
+    {"rmsprop", rmsprop},
 };
 
 int main(int count, char **arguments) {

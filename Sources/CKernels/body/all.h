@@ -1,6 +1,7 @@
 // Every kernel, for the instruction set of the including file, and their table under the name CK_TABLE.
 #include "math.h"
 #include "elementwise.h"
+#include "optimizers.h"
 #include "cells.h"
 #include "reductions.h"
 #include "gemm.h"
@@ -35,5 +36,8 @@ const ck_table CK_TABLE = {
     .sum = sum_,
     .sum_of_squares = sum_of_squares_,
     .adam = adam_,
+    .amsgrad = amsgrad_,
+    .sgd = sgd_,
+    .rmsprop = rmsprop_,
     .fma_peak = fma_peak_,
 };

@@ -42,19 +42,6 @@ CK_MAP_BACKWARD(tanh_backward_, d * CK_FMA(-v, v, 1.0f))
 CK_MAP_BACKWARD(sigmoid_backward_, d * (v * (1.0f - v)))
 CK_MAP_BACKWARD(relu_backward_, v > 0.0f ? d : 0.0f)
 
-static void adam_(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v) {
-    const ck_adam_settings s = *settings;
-    const float first = 1.0f - s.beta1, second = 1.0f - s.beta2;
-    CK_EACH(i, n, {
-        float g = gradient[i] / s.divisor * s.clip;
-        g = CK_FMA(s.l2, p[i], g);
-        m[i] = CK_FMA(s.beta1, m[i], first * g);
-        v[i] = CK_FMA(s.beta2, v[i], second * g * g);
-        float denominator = CK_FMA(CK_SQRT(v[i]), s.root_correction, s.epsilon);
-        p[i] = p[i] * s.decay - s.step_size * m[i] / denominator;
-    });
-}
-
 // Philox 4x32-10, four blocks of words abreast, so that the compiler has something to make vectors of.
 static void dropout_mask_(size_t n, uint32_t threshold, float scale, uint32_t c1, uint32_t c2, uint32_t c3,
                           const uint32_t key[2], float *mask) {

@@ -163,6 +163,30 @@ typedef struct {
 } ck_adam_settings;
 /// m = fma(beta1, m, (1 - beta1) * g); v = fma(beta2, v, (1 - beta2) * g * g); p = p * decay - step_size * m / (sqrt(v) * root_correction + epsilon).
 void ck_adam(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v);
+/// The same with the largest v so far, element by element, in the place of v: largest = max(largest, v).
+void ck_amsgrad(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v, float *largest);
+
+typedef struct {
+    float divisor, clip, l2;  // as above
+    float learning_rate;
+    float carried;  // momentum; 0 at the first update, when b has no past
+    float taken;    // 1 - dampening; 1 at the first update
+    float ahead;    // Nesterov's look ahead: momentum, or 0 for none
+} ck_sgd_settings;
+/// b = fma(carried, b, taken * g); p = p - learning_rate * b, or with a look ahead p - learning_rate * fma(ahead, b, g).
+/// b NULL, no momentum: p = p - learning_rate * g.
+void ck_sgd(size_t n, const ck_sgd_settings *settings, const float *gradient, float *p, float *b);
+
+typedef struct {
+    float divisor, clip, l2;  // as above
+    float learning_rate, alpha;
+    float taken;  // 1 - alpha
+    float epsilon, momentum;
+} ck_rmsprop_settings;
+/// square = fma(alpha, square, taken * g * g); mean = fma(alpha, mean, taken * g); variance = max(0, fma(-mean, mean, square));
+/// b = fma(momentum, b, g / (sqrt(variance) + epsilon)); p = p - learning_rate * b.
+/// mean NULL, not centered: variance = square.  b NULL, no momentum: the quotient itself is the step.
+void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *gradient, float *p, float *square, float *mean, float *b);
 
 // --- measuring -------------------------------------------------------------------------------------
 

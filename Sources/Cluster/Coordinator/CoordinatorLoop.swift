@@ -30,9 +30,8 @@ package struct CoordinatorSettings: Sendable {
 
 /// Owns the coordinator's sockets and clock: carries events to the machine and its directives out, on one thread.
 package final class CoordinatorLoop {
-    private let trainer: Trainer
+    private let trainer: any StepTrainer
     private let settings: CoordinatorSettings
-    private let local: LocalCompute
     private let children: ChildEvents
     private let note: (String) -> Void
 
@@ -60,22 +59,21 @@ package final class CoordinatorLoop {
     ///   - children: where the launcher of local workers says that one has ended.
     ///   - note: takes sentences for people: who joined, who was lost.
     package init(
-        _ trainer: Trainer, settings: CoordinatorSettings, children: ChildEvents = ChildEvents(),
+        _ trainer: any StepTrainer, settings: CoordinatorSettings, children: ChildEvents = ChildEvents(),
         note: @escaping (String) -> Void
     ) {
         self.trainer = trainer
         self.settings = settings
         self.children = children
         self.note = note
-        local = LocalCompute(threads: settings.threads)
         begun = clock.now
-        let shards = trainer.configuration.shards
+        let shards = trainer.shards
         let fingerprint = NumericsFingerprint.measure().bytes
         var configuration = CoordinatorConfiguration(
             run: settings.run, incarnation: settings.incarnation, shards: shards, version: Release.version,
-            fingerprint: fingerprint, parameterBytes: UInt64(4 * trainer.computer.layout.count),
-            answerLimit: UInt64(4 * trainer.answerSize(of: .root(of: shards))),
-            assignmentLimit: UInt64(trainer.assignmentLimit), model: trainer.computer.description.encoded())
+            fingerprint: fingerprint, parameterBytes: UInt64(4 * trainer.parameterCount),
+            answerLimit: UInt64(4 * trainer.answerLimit),
+            assignmentLimit: UInt64(trainer.assignmentLimit), model: trainer.modelBytes)
         configuration.fallbackAfter = settings.fallbackAfter
         machine = CoordinatorMachine(configuration)
     }
@@ -105,7 +103,7 @@ package final class CoordinatorLoop {
 
         while !trainer.isDone, !shouldStop() {
             trainer.beginStep()
-            parameters = .lending(trainer.computer.exportParameters())
+            parameters = .lending(trainer.exportParameters())
             isReduced = false
             localWork = nil
             perform(.beginStep(trainer.step))
@@ -192,7 +190,7 @@ package final class CoordinatorLoop {
     private func computeLocally() {
         guard let (step, range) = localWork else { return }
         localWork = nil
-        local.compute(range, of: trainer)
+        trainer.compute(range, threads: settings.threads)
         perform(.computedLocally(step: step, range: range))
     }
 
@@ -204,7 +202,7 @@ package final class CoordinatorLoop {
     }
 
     private func assign(_ range: ShardRange, _ step: UInt64, to worker: WorkerID) {
-        let bytes = trainer.work(for: range).encoded()
+        let bytes = trainer.assignment(for: range)
         let frames = StreamFrames(
             .assignment, run: settings.run, incarnation: settings.incarnation, step: step, shards: range,
             total: bytes.count)
@@ -224,17 +222,8 @@ package final class CoordinatorLoop {
         guard let block = arriving.removeValue(forKey: Place(worker: worker, subtree: subtree)) else {
             preconditionFailure("fold: nothing of \(subtree) has arrived from \(worker)")
         }
-        let expected = trainer.answerSize(of: subtree)
-        guard block.count == expected else {
-            perform(
-                .unusable(
-                    step: step, subtree: subtree, reason: "an answer of \(block.count) floats; \(expected) were expected"))
-            return
-        }
-        let answer = SubtreeAnswer(
-            subtree: subtree, parameterCount: trainer.computer.layout.count, storage: block)
         do {
-            try trainer.add(answer)
+            try trainer.add(trainer.answer(travelled: block, for: subtree))
             perform(.folded(step: step, subtree: subtree))
         } catch {
             perform(.unusable(step: step, subtree: subtree, reason: "\(error)"))

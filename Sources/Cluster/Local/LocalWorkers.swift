@@ -9,8 +9,21 @@ internal import SystemPackage
 #endif
 
 /// Worker processes on this machine, children of the coordinator's.
-struct LocalWorkers {
+package struct LocalWorkers {
+    /// Which program the workers run.
+    package enum Program: Sendable {
+        /// The `lockstep` command that is running, as `lockstep worker`.
+        case lockstep
+        /// The program that is running, with its own arguments; it finds in its environment that it is a worker.
+        case itself
+    }
+
+    /// Where a worker that is the coordinator's own program finds the endpoint to connect to, and its name in hexadecimal.
+    package static let endpointVariable = "LOCKSTEP_WORKER_CONNECT"
+    package static let nameVariable = "LOCKSTEP_WORKER_NAME"
+
     let count: Int
+    let program: Program
     let endpoint: Endpoint
     let children: ChildEvents
 
@@ -28,9 +41,20 @@ struct LocalWorkers {
         defer { children.reportExit(of: WorkerID(identity)) }
         var options = PlatformOptions()
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(2))]
+        let (arguments, environment): (Arguments, Environment) =
+            switch program {
+            case .lockstep: (["worker", "--connect", endpoint.description, "--local", hex], .inherit)
+            case .itself:
+                (
+                    Arguments(Array(CommandLine.arguments.dropFirst())),
+                    .inherit.updating([
+                        Environment.Key(stringLiteral: Self.endpointVariable): endpoint.description,
+                        Environment.Key(stringLiteral: Self.nameVariable): hex,
+                    ])
+                )
+            }
         _ = try? await Subprocess.run(
-            .path(FilePath(Self.executable)),
-            arguments: ["worker", "--connect", endpoint.description, "--local", hex],
+            .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
             platformOptions: options, input: .none, output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
     }
 

@@ -2,7 +2,7 @@ internal import Coordination
 internal import Foundation
 package import Messaging
 internal import TensorCore
-internal import Training
+package import Training
 
 /// Owns a worker's socket and clock: receives, computes, sends, on one thread. It holds no data set and no configuration: both arrive.
 package final class WorkerLoop {
@@ -13,8 +13,9 @@ package final class WorkerLoop {
     private let note: (String) -> Void
 
     private var machine: WorkerMachine
-    private var computer: ShardComputer?
-    private var model: [UInt8] = []
+    private let makeModel: WorkerModelMaker
+    private var model: (any WorkerModel)?
+    private var modelBytes: [UInt8] = []
     private var run = RunID.none
     private var incarnation: UInt64 = 0
 
@@ -31,9 +32,14 @@ package final class WorkerLoop {
 
     /// - Parameters:
     ///   - identity: a name of at least one byte, fresh for each start; its first byte is not zero.
+    ///   - makeModel: from what the coordinator says of the model.
     ///   - note: takes sentences for people.
-    package init(connectingTo endpoint: Endpoint, identity: [UInt8], parent: Int32?, note: @escaping (String) -> Void) {
+    package init(
+        connectingTo endpoint: Endpoint, identity: [UInt8], parent: Int32?, makeModel: @escaping WorkerModelMaker,
+        note: @escaping (String) -> Void
+    ) {
         self.endpoint = endpoint
+        self.makeModel = makeModel
         self.identity = PeerIdentity(identity)
         self.parent = parent
         self.note = note
@@ -126,19 +132,20 @@ package final class WorkerLoop {
     ) throws {
         self.run = run
         self.incarnation = incarnation
-        if computer == nil || welcome.model != model {
-            guard let description = ModelDescription(decoding: welcome.model) else {
-                return try perform(.leave(exitCode: 1, reason: "the coordinator's model description cannot be read"), socket, context)
+        if model == nil || welcome.model != modelBytes {
+            guard let made = makeModel(welcome.model) else {
+                return try perform(
+                    .leave(exitCode: 1, reason: "the coordinator trains another model than this program can make"), socket, context)
             }
-            computer = ShardComputer(description)
-            model = welcome.model
+            model = made
+            modelBytes = welcome.model
         }
-        guard let computer, UInt64(4 * computer.layout.count) == welcome.parameterBytes else {
+        guard let model, UInt64(4 * model.parameterCount) == welcome.parameterBytes else {
             return try perform(
-                .leave(exitCode: 1, reason: "the coordinator sends \(welcome.parameterBytes) bytes of parameters for a model of \(4 * (computer?.layout.count ?? 0))"),
+                .leave(exitCode: 1, reason: "the coordinator sends \(welcome.parameterBytes) bytes of parameters for a model of \(4 * (model?.parameterCount ?? 0))"),
                 socket, context)
         }
-        parameters = Storage(count: computer.layout.count)
+        parameters = Storage(count: model.parameterCount)
         loadedStep = nil
         if liveness == nil, let control = try? Endpoint(welcome.controlEndpoint) {
             let thread = LivenessThread(context: context, endpoint: control, identity: identity)
@@ -150,19 +157,15 @@ package final class WorkerLoop {
     }
 
     private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {
-        guard let computer, let parameters, let bytes = assignments.removeValue(forKey: range) else {
+        guard let model, let parameters, let bytes = assignments.removeValue(forKey: range) else {
             preconditionFailure("compute: step \(step), shards \(range): nothing to compute from")
         }
         do {
-            let work = try ShardWork(decoding: bytes)
-            guard work.shards == range.shards, work.step == step, work.fits(computer.description) else {
-                throw ShardWorkError(description: "assignment of step \(step), shards \(range): its content is for other shards or another model")
-            }
             if loadedStep != step {
-                computer.importParameters(parameters)
+                model.importParameters(parameters)
                 loadedStep = step
             }
-            answers = computer.compute(work)
+            answers = try model.answers(to: bytes, step: step, shards: range)
         } catch {
             return try perform(.leave(exitCode: 1, reason: "\(error)"), socket, context)
         }
@@ -173,7 +176,7 @@ package final class WorkerLoop {
         guard let answer = answers.first(where: { $0.subtree == subtree }) else {
             preconditionFailure("sendAnswer: no sums of \(subtree)")
         }
-        let block = SharedBytes.lending(answer.storage)
+        let block = SharedBytes.lending(answer.travelling)
         let frames = StreamFrames(
             .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: block.byteCount)
         var stream = OutgoingStream(frames: frames, block: block)

@@ -29,7 +29,7 @@ public final class Generator: Sendable {
     }
 
     /// Standard normal, by Marsaglia's polar method: it needs a logarithm and a square root, both of which give the same bits everywhere.
-    public func normal(_ shape: [Int]) -> Parameter {
+    public func normal(_ shape: [Int], sparseGradient: Bool = false) -> Parameter {
         let count = shape.reduce(1, *)
         let (philox, parameter) = next()
         var values: [Float] = []
@@ -46,7 +46,7 @@ public final class Generator: Sendable {
                 values += [u * factor, v * factor]
             }
         }
-        return Parameter(Array(values.prefix(count)), shape: shape)
+        return Parameter(Array(values.prefix(count)), shape: shape, sparseGradient: sparseGradient)
     }
 
     private func words(_ count: Int) -> [UInt32] {

@@ -121,7 +121,7 @@ public func padSequence(_ sequences: [Tensor], batchFirst: Bool = false, padding
             (0..<steps).map { $0 < own ? $0 : nil }, rowShape: features, fill: paddingValue, shape: [steps] + features)
     }
     let stacked = Tensor.stack(padded)
-    return batchFirst ? stacked : stacked.swappingFirstAxes
+    return batchFirst ? stacked : stacked.transposed(0, 1)
 }
 
 /// The sequences of a packed batch, each with its own length, as PyTorch's `unpack_sequence`.

@@ -88,7 +88,7 @@ struct RecurrentStack {
         let isSingle = input.shape.count == 2
         let swaps = options.batchFirst && !isSingle
         let timeMajor =
-            isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.swappingFirstAxes : input
+            isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.transposed(0, 1) : input
         let given = states?.map { isSingle ? $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) : $0 }
         let (output, last) = run(timeMajor, packed: nil, sequences: nil, states: given, dropout: dropout, layer: layer)
         if isSingle {
@@ -97,7 +97,7 @@ struct RecurrentStack {
                 last.map { $0.reshaped([$0.shape[0], $0.shape[2]]) }
             )
         }
-        return (swaps ? output.swappingFirstAxes : output, last)
+        return (swaps ? output.transposed(0, 1) : output, last)
     }
 
     /// Runs all layers over a packed batch; states are in the order in which the sequences were given.
@@ -135,7 +135,7 @@ struct RecurrentStack {
                 let place = index * options.directions + direction
                 return layer(flowing, packed, weights, states?.map { $0[place] }, direction == 1)
             }
-            flowing = results.count == 1 ? results[0].output : Tensor.joiningColumns(results.map(\.output))
+            flowing = results.count == 1 ? results[0].output : Tensor.concatenate(results.map(\.output), axis: -1)
             ends += results.map(\.states)
         }
         return (flowing, ends[0].indices.map { kind in Tensor.stack(ends.map { $0[kind] }) })

@@ -18,7 +18,7 @@ struct WorkerCommand: ParsableCommand {
     func run() throws {
         let endpoint = try parseEndpoint(connect, "--connect")
         try ClusterTraining.requireLoopback(endpoint)
-        let identity = try local.map(identity)
+        let identity = try local.map(ClusterTraining.workerName)
         if identity == nil {
             StopSignal.listen()
         } else {
@@ -31,16 +31,5 @@ struct WorkerCommand: ParsableCommand {
         }
         if !isQuiet || end.code != 0 { ExitStatus.say(end.sentence) }
         if end.code != 0 { throw ExitCode(end.code) }
-    }
-
-    private func identity(_ text: String) throws -> [UInt8] {
-        let digits = Array(text.utf8)
-        let bytes = stride(from: 0, to: digits.count - 1, by: 2).compactMap {
-            UInt8(String(decoding: digits[$0...$0 + 1], as: UTF8.self), radix: 16)
-        }
-        guard bytes.count * 2 == digits.count, (1...255).contains(bytes.count), bytes[0] != 0 else {
-            throw UsageError("--local '\(text)': expected a name in hexadecimal, as the launcher gives it")
-        }
-        return bytes
     }
 }

@@ -52,7 +52,7 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Learning rate.")
     var lr: Float?
 
-    @Option(help: "Optimiser: adam or adamw. Default: adam.")
+    @Option(help: "Optimiser: adam, adamw, sgd or rmsprop. Default: adam.")
     var optimizer: String?
 
     @Option(help: "Learning rate over the run: constant, linear or cosine.")
@@ -69,6 +69,15 @@ struct TrainingOptions: ParsableArguments {
 
     @Option(help: "Weight decay.")
     var weightDecay: Float?
+
+    @Option(help: "Momentum of sgd or rmsprop. Default: 0.")
+    var momentum: Float?
+
+    @Flag(help: "Nesterov's momentum, for sgd.")
+    var nesterov = false
+
+    @Flag(help: "The largest average of squared gradients so far instead of the last, for adam and adamw.")
+    var amsgrad = false
 
     @Option(help: "Optimiser updates.")
     var steps: UInt64?
@@ -149,6 +158,9 @@ struct TrainingOptions: ParsableArguments {
         configuration.schedule.minimum = minLrFactor ?? configuration.schedule.minimum
         configuration.clipNorm = clipNorm ?? configuration.clipNorm
         configuration.weightDecay = weightDecay ?? configuration.weightDecay
+        configuration.momentum = momentum ?? configuration.momentum
+        if nesterov { configuration.nesterov = true }
+        if amsgrad { configuration.amsgrad = true }
     }
 
     private func largestPowerOfTwo(upTo limit: Int) -> Int {

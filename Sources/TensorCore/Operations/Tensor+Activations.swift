@@ -8,20 +8,13 @@ extension Tensor {
 
     /// 1 / (1 + e⁻ˣ) of each element.
     public func sigmoid() -> Tensor {
-        unsafe activated("sigmoid", { unsafe ck_sigmoid($0, $1, $2) }, backward: { unsafe ck_sigmoid_backward($0, $1, $2, $3) })
+        unsafe activated(
+            "sigmoid", { unsafe ck_sigmoid($0, $1, $2) }, backward: { unsafe ck_sigmoid_backward($0, $1, $2, $3) })
     }
 
     /// max(x, 0) of each element.
     public func relu() -> Tensor {
         unsafe activated("relu", { unsafe ck_relu($0, $1, $2) }, backward: { unsafe ck_relu_backward($0, $1, $2, $3) })
-    }
-
-    /// The share of each element among its row (the last axis): eˣ over the row's sum of eˣ. Not recorded.
-    package func softmax() -> Tensor {
-        let width = shape.last ?? 1
-        let result = Tensor(shape: shape, storage: Storage(count: count))
-        unsafe ck_softmax(width == 0 ? 0 : count / width, width, base, result.base)
-        return result
     }
 
     /// Functions whose derivative follows from their result.

@@ -1,91 +1,80 @@
 internal import CKernels
 
+// Shapes that differ meet by NumPy's rule: aligned at the last axis, an axis of size 1 stretches.
 extension Tensor {
-    /// Elementwise sum; `b` may be a vector that is added to every row (the last axis of `a`).
+    /// Elementwise sum.
     public static func + (a: Tensor, b: Tensor) -> Tensor {
-        let rows = broadcastRows(a, b, "+")
-        let result = copied(a)
-        for row in 0..<rows { unsafe ck_add(b.count, b.base, result.base + row * b.count) }
-        return recorded("+", inputs: [a, b], results: [result]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            pass.send(dy, to: a.origin)
-            pass.send(sumOfRows(dy, rows: rows, shape: b.shape), to: b.origin)
-        }[0]
+        if b.shape.count == 1, a.shape.last == b.shape[0], a.shape.count > 1 { return addedToRows(a, b) }
+        let (x, y) = broadcast(a, b, "+")
+        let result = copied(x)
+        unsafe ck_add(result.count, y.base, result.base)
+        return recording("+", x, y, result, byFirst: { $0 }, bySecond: { $0 })
     }
 
-    /// Elementwise difference of tensors of one shape.
-    public static func - (a: Tensor, b: Tensor) -> Tensor { a + b * -1 }
+    /// Elementwise difference.
+    public static func - (a: Tensor, b: Tensor) -> Tensor {
+        let (x, y) = broadcast(a, b, "-")
+        return recording("-", x, y, mapped(x, y) { $0 - $1 }, byFirst: { $0 }, bySecond: { scaled($0, by: -1) })
+    }
 
-    /// Elementwise product of tensors of one shape.
+    /// Elementwise product.
     public static func * (a: Tensor, b: Tensor) -> Tensor {
-        requireSameShape(a, b, "*")
-        let result = product(a, b)
-        return recorded("*", inputs: [a, b], results: [result]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            pass.send(product(dy, b), to: a.origin)
-            pass.send(product(dy, a), to: b.origin)
-        }[0]
+        let (x, y) = broadcast(a, b, "*")
+        return recording("*", x, y, product(x, y), byFirst: { product($0, y) }, bySecond: { product($0, x) })
+    }
+
+    /// Elementwise quotient.
+    public static func / (a: Tensor, b: Tensor) -> Tensor {
+        let (x, y) = broadcast(a, b, "/")
+        return recording(
+            "/", x, y, mapped(x, y) { $0 / $1 }, byFirst: { mapped($0, y) { $0 / $1 } },
+            bySecond: { mapped($0, x, y) { -$0 * ($1 / $2 / $2) } })
+    }
+
+    /// A vector `[H]` added to every row of `[…, H]`.
+    private static func addedToRows(_ a: Tensor, _ b: Tensor) -> Tensor {
+        let result = copied(a)
+        let rows = b.count == 0 ? 0 : a.count / b.count
+        for row in 0..<rows { unsafe ck_add(b.count, b.base, result.base + row * b.count) }
+        let leading = Array(repeating: 1, count: a.shape.count - 1)
+        return recording(
+            "+", a, b, result, byFirst: { $0 }, bySecond: { $0.chained(to: leading + b.shape).viewed(as: b.shape) })
+    }
+}
+
+// MARK: With a number
+
+extension Tensor {
+    public static prefix func - (a: Tensor) -> Tensor { a * -1 }
+
+    public static func + (a: Tensor, number: Float) -> Tensor {
+        a.recording("+", mapped(a) { $0 + number }) { $0 }
+    }
+
+    public static func - (a: Tensor, number: Float) -> Tensor {
+        a.recording("-", mapped(a) { $0 - number }) { $0 }
     }
 
     /// Every element times a number.
     public static func * (a: Tensor, factor: Float) -> Tensor {
-        let result = scaled(a, by: factor)
-        return recorded("*", inputs: [a], results: [result]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            pass.send(scaled(dy, by: factor), to: a.origin)
-        }[0]
+        a.recording("*", scaled(a, by: factor)) { scaled($0, by: factor) }
     }
 
-    /// The sum of all elements, taken in fixed lanes in double precision and rounded once.
-    public func sum() -> Tensor {
-        let result = Tensor(Float(unsafe ck_sum(count, base)))
-        return Tensor.recorded("sum", inputs: [self], results: [result]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            pass.send(Tensor.filled(dy.item, shape: shape), to: origin)
-        }[0]
+    /// Every element over a number.
+    public static func / (a: Tensor, divisor: Float) -> Tensor {
+        a.recording("/", mapped(a) { $0 / divisor }) { mapped($0) { $0 / divisor } }
     }
 
-    static func filled(_ value: Float, shape: [Int]) -> Tensor {
-        let result = Tensor(shape: shape, storage: Storage(count: shape.reduce(1, *)))
-        unsafe result.base.update(repeating: value, count: result.count)
-        return result
+    public static func + (number: Float, a: Tensor) -> Tensor { a + number }
+
+    public static func - (number: Float, a: Tensor) -> Tensor {
+        a.recording("-", mapped(a) { number - $0 }) { scaled($0, by: -1) }
     }
 
-    static func copied(_ x: Tensor) -> Tensor {
-        let result = Tensor(shape: x.shape, storage: Storage(count: x.count))
-        unsafe result.base.update(from: x.base, count: x.count)
-        return result
-    }
+    public static func * (factor: Float, a: Tensor) -> Tensor { a * factor }
 
-    static func scaled(_ x: Tensor, by factor: Float) -> Tensor {
-        let result = Tensor(shape: x.shape, storage: Storage(count: x.count))
-        unsafe ck_scale(x.count, factor, x.base, result.base)
-        return result
-    }
-
-    static func product(_ a: Tensor, _ b: Tensor) -> Tensor {
-        let result = Tensor(shape: a.shape, storage: Storage(count: a.count))
-        unsafe ck_multiply(a.count, a.base, b.base, result.base)
-        return result
-    }
-
-    static func requireSameShape(_ a: Tensor, _ b: Tensor, _ operation: String) {
-        require(a.shape == b.shape, "\(operation): shapes \(a.shape) and \(b.shape) differ")
-    }
-
-    /// How many rows of `b`'s shape `a` consists of.
-    private static func broadcastRows(_ a: Tensor, _ b: Tensor, _ operation: String) -> Int {
-        if a.shape == b.shape { return 1 }
-        require(
-            b.shape.count == 1 && a.shape.last == b.shape[0],
-            "\(operation): shapes \(a.shape) and \(b.shape) differ, and the second is not one row of the first")
-        return b.count == 0 ? 0 : a.count / b.count
-    }
-
-    /// The rows of `x` added up in order.
-    private static func sumOfRows(_ x: Tensor, rows: Int, shape: [Int]) -> Tensor {
-        let result = Tensor(shape: shape, storage: Storage(count: shape.reduce(1, *)))
-        unsafe ck_column_sums(CK_FROM_ZERO, rows, result.count, x.base, .plain(rows, stride: result.count), result.base)
-        return result
+    /// A number over every element.
+    public static func / (number: Float, a: Tensor) -> Tensor {
+        a.recording("/", mapped(a) { number / $0 }) { mapped($0, a) { -$0 * (number / $1 / $1) } }
     }
 }

@@ -1,46 +1,6 @@
 internal import CKernels
 
-/// Scratch for products over k up to `depth`; products on different threads never share it.
-func productScratch(depth: Int) -> Storage { Storage(count: ck_gemm_scratch_size(depth)) }
-
 extension Tensor {
-    /// a · bᵀ of `[…, K]` and `[N, K]`: `[…, N]`.
-    public static func matmulTransposed(_ a: Tensor, _ b: Tensor) -> Tensor {
-        require(
-            b.shape.count == 2 && a.shape.last == b.shape[1],
-            "matmulTransposed: shapes \(a.shape) and \(b.shape) do not end in the same size")
-        let (n, k) = (b.shape[0], b.shape[1])
-        let m = k == 0 ? a.shape.dropLast().reduce(1, *) : a.count / k
-        let result = Tensor(shape: a.shape.dropLast() + [n], storage: Storage(count: m * n))
-        let packed = Storage(count: ck_packed_size(k, n))
-        unsafe ck_pack(k, n, b.base, .plain(k, stride: 1), k, packed.base)
-        let scratch = productScratch(depth: k)
-        unsafe ck_gemm(
-            CK_FROM_ZERO, m, n, k, a.base, k, .plain(k, stride: 1), packed.base, nil, result.base, n, scratch.base)
-        return recorded("matmulTransposed", inputs: [a, b], results: [result]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            // da = dy · b
-            pass.send(product(m, k, n, dy, rowStride: n, depthStride: 1, b, depthStride: k, shape: a.shape), to: a.origin)
-            // db = dyᵀ · a
-            pass.send(product(n, k, m, dy, rowStride: 1, depthStride: n, a, depthStride: k, shape: b.shape), to: b.origin)
-        }[0]
-    }
-
-    /// An m × n product over k of strided operands; the right-hand side has unit column stride.
-    private static func product(
-        _ m: Int, _ n: Int, _ k: Int, _ a: Tensor, rowStride: Int, depthStride: Int, _ b: Tensor, depthStride bStride: Int,
-        shape: [Int]
-    ) -> Tensor {
-        let result = Tensor(shape: shape, storage: Storage(count: m * n))
-        let packed = Storage(count: ck_packed_size(k, n))
-        unsafe ck_pack(k, n, b.base, .plain(k, stride: bStride), 1, packed.base)
-        let scratch = productScratch(depth: k)
-        unsafe ck_gemm(
-            CK_FROM_ZERO, m, n, k, a.base, rowStride, .plain(k, stride: depthStride), packed.base, nil,
-            result.base, n, scratch.base)
-        return result
-    }
-
     /// x · Wᵀ + b, as PyTorch's `linear`: the chain of each output starts from its bias.
     ///
     /// - Parameters:
@@ -61,8 +21,8 @@ extension Tensor {
         return Tensor.recorded("linear", inputs: [self], uses: uses, results: [result]) { pass, cotangents in
             guard let dy = cotangents[0] else { return }
             let batch = shape.count >= 2 ? shape[shape.count - 2] : 1
-            unsafe pass.accumulateWeight(weight, steps: rows / max(batch, 1), batch: batch, outputs: dy.base, inputs: base)
-            if let bias { unsafe pass.accumulateBias(bias, steps: rows / max(batch, 1), batch: batch, outputs: dy.base) }
+            unsafe pass.accumulateWeight(weight, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base, inputs: base)
+            if let bias { unsafe pass.accumulateBias(bias, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base) }
             guard origin != nil else { return }
             let dx = Tensor(shape: shape, storage: Storage(count: count))
             let scratch = productScratch(depth: outputs)

@@ -1,78 +1,64 @@
 extension Tensor {
-    /// The same elements under another shape.
+    /// The same elements under another shape; one size may be −1 and follows from the others.
     public func reshaped(_ shape: [Int]) -> Tensor {
-        require(shape.reduce(1, *) == count, "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
-        let old = self.shape
-        return Tensor.recorded("reshaped", inputs: [self], results: [detached.viewed(as: shape)]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            pass.send(dy.detached.viewed(as: old), to: origin)
-        }[0]
-    }
-
-    /// Element `index` of the first axis, which goes away.
-    public subscript(index: Int) -> Tensor {
+        let known = shape.filter { $0 != -1 }.reduce(1, *)
+        let free = shape.count { $0 == -1 }
+        let wanted = shape.map { $0 == -1 && known > 0 ? count / known : $0 }
         require(
-            !shape.isEmpty && index >= 0 && index < shape[0], "subscript: \(index) is outside the first axis of \(shape)")
-        let inner = Array(shape.dropFirst())
-        let size = inner.reduce(1, *)
-        let part = Tensor(shape: inner, storage: storage, offset: offset + index * size)
-        return Tensor.recorded("subscript", inputs: [self], results: [part]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            let dx = Tensor.zeros(shape)
-            unsafe (dx.base + index * size).update(from: dy.base, count: size)
-            pass.send(dx, to: origin)
-        }[0]
+            free <= 1 && wanted.allSatisfy { $0 >= 0 } && wanted.reduce(1, *) == count,
+            "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
+        return viewed("reshaped", as: wanted)
     }
 
-    /// Columns `range` of the last axis.
-    public func columns(_ range: Range<Int>) -> Tensor {
-        let width = shape.last ?? 0
-        require(
-            range.lowerBound >= 0 && range.upperBound <= width, "columns: \(range) is outside the last axis of \(shape)")
-        let rows = width == 0 ? 0 : count / width
-        let part = Tensor(shape: shape.dropLast() + [range.count], storage: Storage(count: rows * range.count))
-        for row in 0..<rows {
-            unsafe (part.base + row * range.count).update(from: base + row * width + range.lowerBound, count: range.count)
-        }
-        return Tensor.recorded("columns", inputs: [self], results: [part]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            let dx = Tensor.zeros(shape)
-            for row in 0..<rows {
-                unsafe (dx.base + row * width + range.lowerBound).update(from: dy.base + row * range.count, count: range.count)
-            }
-            pass.send(dx, to: origin)
-        }[0]
+    /// Without the axes of size 1.
+    public func squeezed() -> Tensor { viewed("squeezed", as: shape.filter { $0 != 1 }) }
+
+    /// Without the axis, if its size is 1; otherwise as it is.
+    public func squeezed(_ axis: Int) -> Tensor {
+        let axis = resolveAxis(axis, of: shape, "squeezed")
+        guard axis < shape.count, shape[axis] == 1 else { return self }
+        return viewed("squeezed", as: Array(shape[..<axis] + shape[(axis + 1)...]))
     }
 
-    /// Tensors of one shape, one after another along a new first axis.
-    public static func stack(_ parts: [Tensor]) -> Tensor {
-        require(!parts.isEmpty, "stack: nothing to stack")
-        let shape = parts[0].shape
-        let size = shape.reduce(1, *)
-        let whole = Tensor(shape: [parts.count] + shape, storage: Storage(count: parts.count * size))
-        for (index, part) in parts.enumerated() {
-            require(part.shape == shape, "stack: shapes \(shape) and \(part.shape) differ")
-            unsafe (whole.base + index * size).update(from: part.base, count: size)
-        }
-        return recorded("stack", inputs: parts, results: [whole]) { pass, cotangents in
-            guard let dy = cotangents[0] else { return }
-            for (index, part) in parts.enumerated() {
-                pass.send(
-                    Tensor(shape: shape, storage: dy.storage, offset: dy.offset + index * size), to: part.origin)
-            }
-        }[0]
+    /// With a new axis of size 1 at place `axis` of the result.
+    public func unsqueezed(_ axis: Int) -> Tensor {
+        let place = resolveAxis(axis, of: shape + [1], "unsqueezed")
+        return viewed("unsqueezed", as: shape[..<place] + [1] + shape[place...])
     }
-}
 
-extension Tensor {
-    /// The index of the largest element of each row (the last axis); the first of equal ones.
-    package func argmaxOfRows() -> [Int32] {
-        let width = shape.last ?? 0
-        let values = self.values
-        return stride(from: 0, to: values.count, by: max(width, 1)).map { start in
-            var best = 0
-            for column in 1..<max(width, 1) where values[start + column] > values[start + best] { best = column }
-            return Int32(best)
-        }
+    /// Axes `first...last` made one, by default all.
+    public func flattened(from first: Int = 0, to last: Int = -1) -> Tensor {
+        let (start, end) = (resolveAxis(first, of: shape, "flattened"), resolveAxis(last, of: shape, "flattened"))
+        require(start <= end, "flattened: axis \(first) of shape \(shape) comes after axis \(last)")
+        if shape.isEmpty { return viewed("flattened", as: [1]) }
+        return viewed("flattened", as: shape[..<start] + [shape[start...end].reduce(1, *)] + shape[(end + 1)...])
+    }
+
+    /// Axis i of the result is axis `axes[i]` of self. Copies.
+    public func permuted(_ axes: [Int]) -> Tensor {
+        let order = resolveAxes(axes, of: shape, "permuted")
+        require(order.count == shape.count, "permuted: axes \(axes) are not all of shape \(shape)")
+        if order == Array(shape.indices) { return self }
+        var inverse = order
+        for (place, axis) in order.enumerated() { inverse[axis] = place }
+        return recording("permuted", inOrder(order)) { $0.inOrder(inverse) }
+    }
+
+    /// Two axes exchanged. Copies.
+    public func transposed(_ first: Int, _ second: Int) -> Tensor {
+        let (a, b) = (resolveAxis(first, of: shape, "transposed"), resolveAxis(second, of: shape, "transposed"))
+        var order = Array(shape.indices)
+        if !order.isEmpty { order.swapAt(a, b) }
+        return permuted(order)
+    }
+
+    private func inOrder(_ axes: [Int]) -> Tensor {
+        let strides = rowMajorStrides(shape)
+        return strided(axes.map { shape[$0] }, axes.map { strides[$0] })
+    }
+
+    /// The same memory under another shape, recorded.
+    func viewed(_ name: String, as shape: [Int]) -> Tensor {
+        recording(name, detached.viewed(as: shape)) { [old = self.shape] dy in dy.detached.viewed(as: old) }
     }
 }

@@ -14,11 +14,12 @@ package enum Elementary {
         return result
     }
 
-    /// cos(π·x) for x in 0...1, from + and × alone so that the bits are the same everywhere: the Taylor series of the sine around 0
-    /// at π·(½ − x), whose first dropped term is below 2⁻⁵⁹.
+    /// cos(π·x), from + and × alone so that the bits are the same everywhere: the Taylor series of the sine around 0
+    /// at π·(½ − x), whose first dropped term is below 2⁻⁵⁹, for x in 0...1; every other x comes there without rounding.
     package static func cosineOfPi(times x: Double) -> Double {
-        require(x >= 0 && x <= 1, "cosineOfPi: \(x) is not in 0...1")
-        let angle = Double.pi * (0.5 - x)
+        require(x.isFinite, "cosineOfPi: \(x) is not a number")
+        let turned = x.magnitude.truncatingRemainder(dividingBy: 2)
+        let angle = Double.pi * (0.5 - (turned > 1 ? 2 - turned : turned))
         let square = angle * angle
         var sum = 0.0
         for n in stride(from: 21, to: 1, by: -2) {

@@ -35,6 +35,8 @@ package protocol GradientSink: AnyObject {
     func begin(uses: [ObjectIdentifier: Int])
     /// Lets `write` put the gradient over shard `shard` of `count` into place.
     func contribute(to parameter: Parameter, shard: Int, of count: Int, write: (GradientDestination) -> Void)
+    /// Takes the rows of a table that shard `shard` of `count` looked up; only for parameters whose gradients are rows.
+    func contributeRows(to parameter: Parameter, shard: Int, of count: Int, rows: RowGradient)
     /// Called once, after the last gradient.
     func finish()
 }
@@ -65,6 +67,21 @@ package final class BackwardPass {
             "backward: an operation on \(batch) rows in a pass over \(shards.rows) rows; shards need the batch on the axis before the last")
         for (index, rows) in shards.ranges.enumerated() {
             sink.contribute(to: parameter, shard: index, of: shards.ranges.count) { write(rows, $0) }
+        }
+    }
+
+    /// Collects the gradient of a table by rows, shard by shard, from a lookup of `[T, B]` tokens.
+    ///
+    /// - Parameter compute: the sum over the given rows of the batch of all time steps.
+    func accumulateRows(_ parameter: Parameter, batch: Int, compute: (Range<Int>) -> RowGradient) {
+        guard let shards else {
+            sink.contributeRows(to: parameter, shard: 0, of: 1, rows: compute(0..<batch))
+            return
+        }
+        require(
+            shards.rows == batch, "backward: a lookup for \(batch) rows in a pass over \(shards.rows) rows; shards need tokens [T, B]")
+        for (index, rows) in shards.ranges.enumerated() {
+            sink.contributeRows(to: parameter, shard: index, of: shards.ranges.count, rows: compute(rows))
         }
     }
 
@@ -156,7 +173,12 @@ extension Tensor {
 final class ParameterGradients: GradientSink {
     func begin(uses: [ObjectIdentifier: Int]) {}
 
+    func contributeRows(to parameter: Parameter, shard: Int, of count: Int, rows: RowGradient) {
+        parameter.rowGradient = parameter.rowGradient.map { $0 + rows } ?? rows
+    }
+
     func contribute(to parameter: Parameter, shard: Int, of count: Int, write: (GradientDestination) -> Void) {
+        parameter.requireDenseGradient()
         if let gradient = parameter.gradient {
             write(GradientDestination(start: CK_ADD_TO_C, storage: gradient.storage, offset: gradient.offset))
         } else {

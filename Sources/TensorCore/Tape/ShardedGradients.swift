@@ -5,34 +5,91 @@ package struct ParameterLayout: Sendable {
     package struct Entry: Sendable {
         package let name: String
         package let shape: [Int]
+        /// Its floats among the P of all parameters.
         package let range: Range<Int>
+        /// Its first float among those that travel whole; nil for a table whose gradient travels by rows.
+        package let densePlace: Int?
     }
 
     /// In layer order.
     package let entries: [Entry]
     /// P, the number of floats.
     package let count: Int
-    let ranges: [ObjectIdentifier: Range<Int>]
+    /// Floats of the gradients that travel whole.
+    package let denseCount: Int
+    /// The tables whose gradients travel by rows.
+    package let tables: [Entry]
+    /// By parameter: its place among the dense floats, and how many; or its place among the tables.
+    private enum Place {
+        case dense(Range<Int>)
+        case table(Int)
+    }
+    private let places: [ObjectIdentifier: Place]
 
     package init(_ parameters: [(name: String, parameter: Parameter)]) {
-        var offset = 0
+        var (offset, denseOffset) = (0, 0)
         var entries: [Entry] = []
-        var ranges: [ObjectIdentifier: Range<Int>] = [:]
+        var tables: [Entry] = []
+        var places: [ObjectIdentifier: Place] = [:]
         for (name, parameter) in parameters {
-            entries.append(Entry(name: name, shape: parameter.shape, range: offset..<offset + parameter.count))
-            ranges[ObjectIdentifier(parameter)] = offset..<offset + parameter.count
+            let entry = Entry(
+                name: name, shape: parameter.shape, range: offset..<offset + parameter.count,
+                densePlace: parameter.hasSparseGradient ? nil : denseOffset)
+            entries.append(entry)
             offset += parameter.count
+            if parameter.hasSparseGradient {
+                places[ObjectIdentifier(parameter)] = .table(tables.count)
+                tables.append(entry)
+            } else {
+                places[ObjectIdentifier(parameter)] = .dense(denseOffset..<denseOffset + parameter.count)
+                denseOffset += parameter.count
+            }
         }
         self.entries = entries
-        self.ranges = ranges
+        self.tables = tables
+        self.places = places
         count = offset
+        denseCount = denseOffset
     }
 
     func offset(of parameter: Parameter) -> Int {
-        guard let offset = ranges[ObjectIdentifier(parameter)]?.lowerBound else {
-            fatalError("backward: a parameter of shape \(parameter.shape) belongs to no module of this model")
+        parameter.requireDenseGradient()
+        guard case .dense(let range) = places[ObjectIdentifier(parameter)] else { Self.stranger(parameter) }
+        return range.lowerBound
+    }
+
+    /// Which of the tables a parameter is.
+    func table(of parameter: Parameter) -> Int {
+        guard case .table(let index) = places[ObjectIdentifier(parameter)] else { Self.stranger(parameter) }
+        return index
+    }
+
+    /// Dense places of the parameters that are not in use.
+    func densePlaces(without used: [ObjectIdentifier: Int]) -> [Range<Int>] {
+        places.compactMap { identity, place in
+            if case .dense(let range) = place, used[identity] == nil { range } else { nil }
         }
-        return offset
+    }
+
+    private static func stranger(_ parameter: Parameter) -> Never {
+        fatalError("backward: a parameter of shape \(parameter.shape) belongs to no module of this model")
+    }
+
+    /// All gradients in the order of the parameters, `[P]`, from those that travelled whole and those that travelled by rows.
+    package func whole(dense: Storage, tables rows: [RowGradient]) -> Storage {
+        guard !tables.isEmpty else { return dense }
+        let all = Storage(count: count)
+        var table = 0
+        for entry in entries {
+            let destination = unsafe all.base + entry.range.lowerBound
+            if let place = entry.densePlace {
+                unsafe destination.update(from: dense.base + place, count: entry.range.count)
+            } else {
+                unsafe rows[table].expand(into: destination, count: entry.range.count)
+                table += 1
+            }
+        }
+        return all
     }
 }
 
@@ -51,22 +108,28 @@ package final class ShardedGradients: GradientSink {
     private var waiting: [ObjectIdentifier: (parameter: Parameter, shards: [Storage?])] = [:]
     /// Right-hand partial sums of the parameter at hand, innermost last.
     private var pending: [Storage] = []
+    /// Rows by table and shard.
+    private var rows: [[RowGradient]]
+    /// Sums by group and table, once the pass is over.
+    package private(set) var tables: [[RowGradient]] = []
 
-    /// - Parameter sums: one block a group, of P floats or more.
+    /// - Parameter sums: one block a group, of the layout's dense floats or more.
     package init(layout: ParameterLayout, groups: [Int], sums: [Storage]) {
         require(
             groups.allSatisfy { $0 > 0 && $0 & ($0 - 1) == 0 }, "ShardedGradients: groups of \(groups) shards are not powers of two")
         self.layout = layout
         self.groups = groups
         require(
-            sums.count == groups.count && sums.allSatisfy { $0.count >= layout.count },
-            "ShardedGradients: blocks of \(sums.map(\.count)) floats for \(groups.count) groups of \(layout.count)")
+            sums.count == groups.count && sums.allSatisfy { $0.count >= layout.denseCount },
+            "ShardedGradients: blocks of \(sums.map(\.count)) floats for \(groups.count) groups of \(layout.denseCount)")
         self.sums = sums
+        let shards = groups.reduce(0, +)
+        rows = layout.tables.map { Array(repeating: .empty(width: $0.shape[1]), count: shards) }
     }
 
     package func begin(uses: [ObjectIdentifier: Int]) {
         self.uses = uses
-        for (identity, range) in layout.ranges where uses[identity] == nil {
+        for range in layout.densePlaces(without: uses) {
             for sum in sums { unsafe (sum.base + range.lowerBound).update(repeating: 0, count: range.count) }
         }
     }
@@ -92,7 +155,13 @@ package final class ShardedGradients: GradientSink {
         fold(shard: shard, of: parameter, write: write)
     }
 
+    package func contributeRows(to parameter: Parameter, shard: Int, of count: Int, rows own: RowGradient) {
+        let table = layout.table(of: parameter)
+        rows[table][shard] = rows[table][shard].rows.isEmpty ? own : rows[table][shard] + own
+    }
+
     package func finish() {
+        finishTables()
         for (parameter, shards) in waiting.values {
             for (shard, gradient) in shards.enumerated() {
                 guard let gradient else { fatalError("backward: shard \(shard) gave no gradient of a shared parameter") }
@@ -105,6 +174,19 @@ package final class ShardedGradients: GradientSink {
             }
         }
         waiting = [:]
+    }
+
+    /// Adds the shards' rows in the tree's order, group by group.
+    private func finishTables() {
+        var first = 0
+        tables = groups.map { count in
+            defer { first += count }
+            return rows.map { shards in
+                var sums = Array(shards[first..<first + count])
+                while sums.count > 1 { sums = stride(from: 0, to: sums.count, by: 2).map { sums[$0] + sums[$0 + 1] } }
+                return sums[0]
+            }
+        }
     }
 
     /// Adds leaf `shard` to the tree of one parameter; leaves come in order.

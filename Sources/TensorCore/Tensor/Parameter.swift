@@ -8,8 +8,17 @@ internal import Synchronization
 public final class Parameter: @unchecked Sendable {
     public let shape: [Int]
     package let storage: Storage
-    /// dL/d(parameter), summed over every `backward()` since `zeroGradient()`, as PyTorch's `.grad`.
-    public internal(set) var gradient: Tensor?
+    /// Whether gradients are kept as the rows that were looked up; for tables that only embeddings use.
+    public let hasSparseGradient: Bool
+
+    /// dL/d(parameter), summed over every `backward()` since `zeroGradient()`, as PyTorch's `.grad`; nil before.
+    public internal(set) var gradient: Tensor? {
+        get { denseGradient ?? expandedGradient }
+        set { denseGradient = newValue }
+    }
+    private var denseGradient: Tensor?
+    /// The same, of a parameter whose gradients are rows.
+    var rowGradient: RowGradient?
 
     private struct Packed: @unchecked Sendable {
         var forward: Storage?
@@ -17,11 +26,28 @@ public final class Parameter: @unchecked Sendable {
     }
     private let packed = Mutex(Packed())
 
-    public init(_ values: [Float], shape: [Int]) {
+    public init(_ values: [Float], shape: [Int], sparseGradient: Bool = false) {
         require(
             values.count == shape.reduce(1, *), "Parameter: \(values.count) values do not fill the shape \(shape)")
+        require(!sparseGradient || shape.count == 2, "Parameter: a sparse gradient of shape \(shape); expected rows and columns")
         self.shape = shape
+        hasSparseGradient = sparseGradient
         storage = Storage(values)
+    }
+
+    /// The rows as a whole tensor, made when it is asked for.
+    private var expandedGradient: Tensor? {
+        guard let rowGradient else { return nil }
+        let whole = Tensor(shape: shape, storage: Storage(count: count))
+        unsafe rowGradient.expand(into: whole.base, count: count)
+        return whole
+    }
+
+    /// Stops when an operation other than a lookup has a gradient for a table that keeps rows.
+    func requireDenseGradient() {
+        require(
+            !hasSparseGradient,
+            "backward: a parameter of shape \(shape) with a sparse gradient is used by something else than an embedding")
     }
 
     public var count: Int { storage.count }
@@ -37,7 +63,10 @@ public final class Parameter: @unchecked Sendable {
         return Tensor(shape: shape, storage: storage, origin: GradientMode.isEnabled ? .init(node: node, output: 0) : nil)
     }
 
-    public func zeroGradient() { gradient = nil }
+    public func zeroGradient() {
+        denseGradient = nil
+        rowGradient = nil
+    }
 
     /// Writes new values; the packed forms are made anew at their next use.
     package func update(_ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {

@@ -12,7 +12,7 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     }
 
     package enum OptimizerKind: String, Codable, Sendable, CaseIterable {
-        case adam, adamw
+        case adam, adamw, sgd, rmsprop
     }
 
     package var task = "language-model"
@@ -37,6 +37,10 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var lr: Float
     package var schedule: LearningRateSchedule
     package var weightDecay: Float = 0
+    // Nil in a run that was begun before there was a choice, and where the optimiser has no such setting.
+    package var momentum: Float?
+    package var nesterov: Bool?
+    package var amsgrad: Bool?
     /// Bound of the gradients' global norm; 0 for none.
     package var clipNorm: Float = 1
 
@@ -79,6 +83,19 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     }
 }
 
+extension RunConfiguration {
+    func makeOptimizer(_ parameters: [Parameter]) -> ElementwiseOptimizer {
+        let (rate, decay, momentum) = (Double(lr), Double(weightDecay), Double(momentum ?? 0))
+        return switch optimizer {
+        case .adam: Adam(parameters, learningRate: rate, weightDecay: decay, amsgrad: amsgrad ?? false)
+        case .adamw: AdamW(parameters, learningRate: rate, weightDecay: decay, amsgrad: amsgrad ?? false)
+        case .sgd:
+            SGD(parameters, learningRate: rate, momentum: momentum, weightDecay: decay, nesterov: nesterov ?? false)
+        case .rmsprop: RMSprop(parameters, learningRate: rate, weightDecay: decay, momentum: momentum)
+        }
+    }
+}
+
 /// A setting that cannot be used.
 package struct ConfigurationError: Error, CustomStringConvertible {
     /// One line: what, where, what was expected.
@@ -88,9 +105,6 @@ package struct ConfigurationError: Error, CustomStringConvertible {
 extension RunConfiguration {
     /// Checks every setting against its range and against the others.
     package func validate() throws(ConfigurationError) {
-        func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(ConfigurationError) {
-            if !condition { throw ConfigurationError(description: sentence()) }
-        }
         for (flag, value, limit) in [
             ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20), ("--num-layers", numLayers, 255),
             ("--seq-len", seqLen, 1 << 24 - 1), ("--batch-size", batchSize, 1 << 24), ("--shards", shards, 1 << 16),
@@ -104,6 +118,7 @@ extension RunConfiguration {
         try require(lr > 0 && lr.isFinite, "--lr \(lr): expected a positive number")
         try require(clipNorm >= 0 && clipNorm.isFinite, "--clip-norm \(clipNorm): expected a positive number, or 0 for no clipping")
         try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
+        try validateOptimizer()
         try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
         try require(
             schedule.warmup < steps, "--warmup-steps \(schedule.warmup): expected fewer than the \(steps) steps of the run")
@@ -113,5 +128,24 @@ extension RunConfiguration {
         try require(
             !stream || { if case .text = data { true } else { false } }(),
             "--stream: expected a text (--data FILE); generated sets have no stream")
+    }
+
+    private func validateOptimizer() throws(ConfigurationError) {
+        if let momentum {
+            try require(momentum >= 0 && momentum.isFinite, "--momentum \(momentum): expected 0 or a positive number")
+            try require(
+                optimizer == .sgd || optimizer == .rmsprop,
+                "--momentum \(momentum): expected --optimizer sgd or rmsprop, not \(optimizer.rawValue)")
+        }
+        try require(
+            nesterov != true || (optimizer == .sgd && (momentum ?? 0) > 0),
+            "--nesterov: expected --optimizer sgd with a --momentum above 0")
+        try require(
+            amsgrad != true || optimizer == .adam || optimizer == .adamw,
+            "--amsgrad: expected --optimizer adam or adamw, not \(optimizer.rawValue)")
+    }
+
+    private func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws(ConfigurationError) {
+        if !condition { throw ConfigurationError(description: sentence()) }
     }
 }

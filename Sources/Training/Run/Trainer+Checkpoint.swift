@@ -3,21 +3,18 @@ internal import Layers
 internal import Optimizers
 internal import TensorCore
 
-// What a checkpoint holds beside the step: parameters, both moments of Adam under PyTorch's names for them, and carried state.
+// What a checkpoint holds beside the step: parameters, the optimiser's averages under PyTorch's names for them, and carried state.
 extension Trainer {
     private static let stateName = "state.safetensors"
 
     func checkpointFiles() throws -> [CheckpointFile] {
         let names = computer.layout.entries
-        let moments = zip(names, optimizer.slots).flatMap { entry, slot in
-            [
-                NamedTensor("exp_avg.\(entry.name)", entry.shape, slot.firstMoment),
-                NamedTensor("exp_avg_sq.\(entry.name)", entry.shape, slot.secondMoment),
-            ]
+        let averages = zip(names, optimizer.slots).flatMap { entry, slot in
+            slot.arrays.map { name, array in NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, array) }
         }
         var files: [CheckpointFile] = [
             .tensors(CheckpointFile.parametersName, computer.namedTensors()),
-            .tensors(CheckpointFile.optimizerName, moments, metadata: ["step": "\(step)"]),
+            .tensors(CheckpointFile.optimizerName, averages, metadata: ["step": "\(step)"]),
         ]
         if let carried {
             let rows = NamedTensor(name: "state", shape: [carried.rows, carried.rowSize], values: carried.values)
@@ -29,12 +26,14 @@ extension Trainer {
     /// Takes parameters, optimiser and carried state from a checkpoint and goes on after its step.
     func restore(_ checkpoint: Checkpoint) throws {
         try computer.load(checkpoint.tensors(CheckpointFile.parametersName))
-        let moments = try checkpoint.tensors(CheckpointFile.optimizerName)
+        let averages = try checkpoint.tensors(CheckpointFile.optimizerName)
         for (entry, slot) in zip(computer.layout.entries, optimizer.slots) {
-            slot.firstMoment.assign(try moments.floats("exp_avg.\(entry.name)", shape: entry.shape))
-            slot.secondMoment.assign(try moments.floats("exp_avg_sq.\(entry.name)", shape: entry.shape))
+            var arrays: [StateArray: Storage] = [:]
+            for name in optimizer.arrays(of: slot) {
+                arrays[name] = Storage(try averages.floats("\(name.rawValue).\(entry.name)", shape: entry.shape))
+            }
+            slot.restore(updates: checkpoint.step, arrays: arrays)
         }
-        optimizer.restore(updates: checkpoint.step)
         var state: CarriedState?
         if let carried {
             let values = try checkpoint.tensors(Self.stateName)

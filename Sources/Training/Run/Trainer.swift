@@ -2,7 +2,7 @@ package import Coordination
 internal import Layers
 package import Optimizers
 package import Sequences
-internal import TensorCore
+package import TensorCore
 
 /// What one step did, for ledger, metrics and the progress line.
 package struct StepReport: Sendable {
@@ -25,7 +25,6 @@ package final class Trainer {
     package let configuration: RunConfiguration
     package let source: any SequenceSource
     package let computer: ShardComputer
-    package let optimizer: Adam
     /// Steps done.
     package private(set) var step: UInt64 = 0
     /// The state that streams carry into the next step; nil when the source carries none.
@@ -33,19 +32,18 @@ package final class Trainer {
 
     private var batch: TokenBatch?
     private var nextState: CarriedState?
-    private var tree: ReductionTree<SubtreeAnswer>
+    private var update: StepUpdate
 
     package init(_ configuration: RunConfiguration, source: any SequenceSource) {
         self.configuration = configuration
         self.source = source
         computer = ShardComputer(configuration.model(vocabularySize: source.vocabulary.count))
-        optimizer = Adam(
-            computer.model.parameters, learningRate: configuration.lr,
-            settings: .init(
-                weightDecay: configuration.weightDecay, decoupledWeightDecay: configuration.optimizer == .adamw))
-        tree = Self.emptyTree(configuration)
+        update = StepUpdate(
+            computer.layout, shards: configuration.shards, optimizer: configuration.makeOptimizer(computer.model.parameters))
         carried = source.carriesState ? .zeros(rows: configuration.batchSize, of: computer.description) : nil
     }
+
+    package var optimizer: ElementwiseOptimizer { update.optimizer }
 
     package var isDone: Bool { step >= configuration.steps }
 
@@ -59,7 +57,7 @@ package final class Trainer {
         }
         self.batch = batch
         nextState = carried
-        tree = Self.emptyTree(configuration)
+        update.begin()
     }
 
     /// What has to be known to compute some shards of the step at hand.
@@ -72,12 +70,15 @@ package final class Trainer {
             batch: batch.rows(rows), state: carried.map { $0[rows] })
     }
 
-    /// Floats of the answer for a group of shards of the step at hand.
-    package func answerSize(of subtree: Subtree) -> Int {
+    package var answerLimit: Int {
+        SubtreeAnswer.limit(computer.layout, stateSize: carried == nil ? 0 : configuration.batchSize * computer.description.stateSize)
+    }
+
+    package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {
         let rows = ShardWork.rows(
             of: subtree.shards, shardCount: configuration.shards, globalRows: configuration.batchSize)
-        return SubtreeAnswer.size(
-            parameterCount: computer.layout.count,
+        return try SubtreeAnswer(
+            travelled: block, subtree: subtree, layout: computer.layout,
             stateSize: carried == nil ? 0 : rows.count * computer.description.stateSize)
     }
 
@@ -86,12 +87,9 @@ package final class Trainer {
         64 + 4 * configuration.batchSize * (2 * source.sequenceLength + computer.description.stateSize)
     }
 
-    /// Every shard of a step.
-    package var wholeStep: ShardRange { ShardRange(first: 0, count: configuration.shards) }
-
     /// Puts an answer into its place in the tree.
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) {
-        try tree.insert(answer, at: answer.subtree)
+        try update.add(answer)
         guard nextState != nil else { return }
         let first = ShardWork.rows(
             of: answer.subtree.shards, shardCount: configuration.shards, globalRows: configuration.batchSize
@@ -101,25 +99,20 @@ package final class Trainer {
     }
 
     /// Whether every shard of the step is in.
-    package var isReduced: Bool { tree.isWhole }
+    package var isReduced: Bool { update.isReduced }
 
     /// Divides once, clips, updates: the step is done.
     package func finishStep() -> StepReport {
-        guard let root = tree.takeRoot() else { fatalError("finishStep: step \(step) had no shard with rows") }
-        let divisor = Float(max(root.tokens, 1))
-        let norm = GradientNorm.norm(
-            of: root.storage, blocks: computer.layout.entries.map(\.range), divisor: divisor)
-        let clip = configuration.clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: configuration.clipNorm) : 1
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
-        optimizer.learningRate = Float(Double(configuration.lr) * factor)
-        optimizer.step(gradients: root.storage, divisor: divisor, clip: clip)
+        let learningRate = Float(Double(configuration.lr) * factor)
+        optimizer.learningRate = Double(learningRate)
+        let done = update.finish(clipNorm: configuration.clipNorm)
         step += 1
         carried = nextState
         defer { batch = nil }
         return StepReport(
-            step: step, loss: root.lossSum / Double(max(root.tokens, 1)), tokens: root.tokens, gradientNorm: norm,
-            learningRate: optimizer.learningRate, batch: batch.map(Self.checksum) ?? 0,
-            gradient: root.gradientChecksum())
+            step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
+            batch: batch.map(Self.checksum) ?? 0, gradient: done.gradient)
     }
 
     private static func checksum(_ batch: TokenBatch) -> UInt64 {
@@ -130,9 +123,5 @@ package final class Trainer {
     func goOn(after step: UInt64, carrying state: CarriedState?) {
         self.step = step
         carried = state ?? carried
-    }
-
-    private static func emptyTree(_ configuration: RunConfiguration) -> ReductionTree<SubtreeAnswer> {
-        ReductionTree(shards: configuration.shards) { left, right in left.add(right) }
     }
 }

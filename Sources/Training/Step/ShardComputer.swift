@@ -33,18 +33,19 @@ package final class ShardComputer {
             batch.tokens, state: work.state?.tensors(description), dropout: dropout)
         let (sum, each) = crossEntropySum(logits, targets: batch.targets)
 
-        let sums = groups.map { subtree in
-            Storage(
-                count: SubtreeAnswer.size(
-                    parameterCount: layout.count, stateSize: stateSize(work, rows: rows(of: subtree, in: work).count)))
+        let answers = groups.map { subtree in
+            SubtreeAnswer(
+                subtree: subtree, layout: layout, stateSize: stateSize(work, rows: rows(of: subtree, in: work).count))
         }
-        let sink = ShardedGradients(layout: layout, groups: groups.map(\.count), sums: sums)
+        let sink = ShardedGradients(layout: layout, groups: groups.map(\.count), sums: answers.map(\.storage))
         sum.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch.rows, ranges: shardRows), into: sink)
 
         let counted = zip(work.shards, shardRows).map { _, rows in Self.loss(of: rows, each: each, batch: batch) }
         let states = work.state == nil ? nil : CarriedState(state, description)
-        return zip(groups, sums).map { subtree, storage in
-            let answer = SubtreeAnswer(subtree: subtree, parameterCount: layout.count, storage: storage)
+        return zip(answers, sink.tables).map { answer, tables in
+            var answer = answer
+            let subtree = answer.subtree
+            answer.take(tables)
             let leaves = counted[subtree.first - work.shards.lowerBound..<subtree.end - work.shards.lowerBound]
             answer.lossSum = Self.treeSum(leaves.map(\.loss))
             answer.tokens = leaves.reduce(0) { $0 + $1.tokens }

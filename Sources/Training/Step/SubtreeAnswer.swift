@@ -1,28 +1,49 @@
 package import Coordination
 package import TensorCore
 
-/// What the computation of one aligned power-of-two group of shards gives, in one block that travels as it is:
-/// gradient sums `[P]`, loss sum and token count, and the carried state of its rows.
+/// What the computation of one aligned power-of-two group of shards gives: gradient sums, loss sum and token count, and the carried
+/// state of its rows.
+///
+/// Gradients that travel whole, counts and state lie in one block; those of sparse tables are rows beside it.
 package struct SubtreeAnswer: Sendable {
     /// Floats between the gradients and the state: the loss sum and the token count, 64 bits each.
     private static let countsSize = 4
 
     package let subtree: Subtree
-    /// P.
-    package let parameterCount: Int
+    /// Gradients `[denseCount]`, counts, state.
     package let storage: Storage
+    /// By table, in the layout's order.
+    package private(set) var tables: [RowGradient]
+    private let denseCount: Int
+    private let stateSize: Int
 
-    /// Floats of an answer for `parameterCount` parameters and `stateSize` floats of state in all.
-    package static func size(parameterCount: Int, stateSize: Int) -> Int { parameterCount + countsSize + stateSize }
-
-    package init(subtree: Subtree, parameterCount: Int, storage: Storage) {
-        require(
-            storage.count >= parameterCount + Self.countsSize,
-            "SubtreeAnswer: a block of \(storage.count) floats for \(parameterCount) parameters")
-        self.subtree = subtree
-        self.parameterCount = parameterCount
-        self.storage = storage
+    /// Room for the answer of a group.
+    ///
+    /// - Parameter stateSize: floats of its rows' carried state.
+    package init(subtree: Subtree, layout: ParameterLayout, stateSize: Int = 0) {
+        self.init(
+            subtree: subtree, storage: Storage(count: Self.blockSize(layout, stateSize: stateSize)), tables: [],
+            denseCount: layout.denseCount, stateSize: stateSize)
     }
+
+    private init(subtree: Subtree, storage: Storage, tables: [RowGradient], denseCount: Int, stateSize: Int) {
+        self.subtree = subtree
+        self.storage = storage
+        self.tables = tables
+        self.denseCount = denseCount
+        self.stateSize = stateSize
+    }
+
+    private static func blockSize(_ layout: ParameterLayout, stateSize: Int) -> Int {
+        layout.denseCount + countsSize + stateSize
+    }
+
+    /// The same sums, of a group that the first shard stands for.
+    func standing(for subtree: Subtree) -> SubtreeAnswer {
+        SubtreeAnswer(subtree: subtree, storage: storage, tables: tables, denseCount: denseCount, stateSize: stateSize)
+    }
+
+    mutating func take(_ tables: [RowGradient]) { self.tables = tables }
 
     /// Σ of the counted losses, in nats.
     package var lossSum: Double {
@@ -39,37 +60,97 @@ package struct SubtreeAnswer: Sendable {
     /// State of the group's rows after the step.
     package var state: [Float] {
         get {
-            let first = parameterCount + Self.countsSize
-            return unsafe Array(UnsafeBufferPointer(start: storage.base + first, count: storage.count - first))
+            let first = denseCount + Self.countsSize
+            return unsafe Array(UnsafeBufferPointer(start: storage.base + first, count: stateSize))
         }
         nonmutating set {
-            let first = parameterCount + Self.countsSize
+            let first = denseCount + Self.countsSize
             require(
-                newValue.count == storage.count - first,
-                "SubtreeAnswer: \(newValue.count) floats of state where there is room for \(storage.count - first)")
+                newValue.count == stateSize, "SubtreeAnswer: \(newValue.count) floats of state where there is room for \(stateSize)")
             _ = unsafe UnsafeMutableBufferPointer(start: storage.base + first, count: newValue.count)
                 .update(fromContentsOf: newValue)
         }
     }
 
-    /// A checksum of the gradient sums.
-    func gradientChecksum() -> UInt64 {
-        unsafe FastChecksum.of(UnsafeRawBufferPointer(start: storage.base, count: 4 * parameterCount))
-    }
-
     /// left + right, in place of left; the state goes its own way.
-    func add(_ right: SubtreeAnswer) {
-        storage.add(right.storage, count: parameterCount)
+    mutating func add(_ right: SubtreeAnswer) {
+        storage.add(right.storage, count: denseCount)
+        tables = zip(tables, right.tables).map { $0 + $1 }
         lossSum += right.lossSum
         tokens += right.tokens
     }
 
     private func word(_ index: Int) -> UInt64 {
-        unsafe UnsafeRawPointer(storage.base + parameterCount).loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self)
+        unsafe UnsafeRawPointer(storage.base + denseCount).loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self)
     }
 
     private func setWord(_ index: Int, _ value: UInt64) {
-        unsafe UnsafeMutableRawPointer(storage.base + parameterCount).storeBytes(
-            of: value, toByteOffset: 8 * index, as: UInt64.self)
+        unsafe UnsafeMutableRawPointer(storage.base + denseCount).storeBytes(of: value, toByteOffset: 8 * index, as: UInt64.self)
+    }
+}
+
+/// Floats that are not an answer.
+package struct SubtreeAnswerError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+// As it travels, in words of 32 bits: the block; then of each table the number of rows, the rows, their values.
+extension SubtreeAnswer {
+    package var travelling: Storage {
+        guard !tables.isEmpty else { return storage }
+        let words = tables.reduce(storage.count) { $0 + 1 + $1.rows.count * (1 + $1.width) }
+        let all = Storage(count: words)
+        unsafe all.base.update(from: storage.base, count: storage.count)
+        var place = storage.count
+        func put(_ number: UInt32) {
+            unsafe all.base[place] = Float(bitPattern: number)
+            place += 1
+        }
+        for table in tables {
+            put(UInt32(table.rows.count))
+            for row in table.rows { put(UInt32(row)) }
+            let count = table.rows.count * table.width
+            unsafe (all.base + place).update(from: table.values.base, count: count)
+            place += count
+        }
+        return all
+    }
+
+    /// Floats of the longest answer.
+    package static func limit(_ layout: ParameterLayout, stateSize: Int) -> Int {
+        layout.tables.reduce(blockSize(layout, stateSize: stateSize)) { $0 + 1 + $1.shape[0] * (1 + $1.shape[1]) }
+    }
+
+    /// Reads what has travelled; every size and row is checked.
+    package init(
+        travelled block: Storage, subtree: Subtree, layout: ParameterLayout, stateSize: Int
+    ) throws(SubtreeAnswerError) {
+        var place = Self.blockSize(layout, stateSize: stateSize)
+        guard block.count >= place else {
+            throw SubtreeAnswerError(
+                description: "an answer of \(block.count) floats; expected at least \(place)")
+        }
+        func number(_ index: Int) -> Int { Int(unsafe block.base[index].bitPattern) }
+        var tables: [RowGradient] = []
+        for table in layout.tables {
+            let (height, width) = (table.shape[0], table.shape[1])
+            guard place < block.count, number(place) <= height, number(place) * (1 + width) <= block.count - place - 1 else {
+                throw SubtreeAnswerError(description: "an answer of \(block.count) floats ends within the rows of \(table.name)")
+            }
+            let count = number(place)
+            let rows = (0..<count).map { Int32(truncatingIfNeeded: number(place + 1 + $0)) }
+            guard rows.allSatisfy({ $0 >= 0 && $0 < height }), zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 }) else {
+                throw SubtreeAnswerError(description: "an answer with rows of \(table.name) that are not ascending below \(height)")
+            }
+            let values = Storage(count: count * width)
+            unsafe values.base.update(from: block.base + place + 1 + count, count: count * width)
+            tables.append(RowGradient(rows: rows, width: width, values: values))
+            place += 1 + count * (1 + width)
+        }
+        guard place == block.count else {
+            throw SubtreeAnswerError(description: "an answer of \(block.count) floats; expected \(place)")
+        }
+        self.init(
+            subtree: subtree, storage: block, tables: tables, denseCount: layout.denseCount, stateSize: stateSize)
     }
 }

@@ -26,7 +26,7 @@ extension Tensor {
         let unprojected = weights.projection.map { _ in size.block(width: size.hidden) }
         size.projectInput(input, weights, bias: weights.summedBias, into: gates)
         let recurrent = weights.hiddenHidden.packedForward
-        let scratch = productScratch(depth: max(size.outputs, size.hidden))
+        let scratch = productScratch(depth: Swift.max(size.outputs, size.hidden))
         for step in size.order {
             hiddens.enter(step)
             cells.enter(step)

@@ -30,3 +30,16 @@ public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Float) -> Float
     }
     return norm
 }
+
+/// Brings every element of every gradient into -clipValue...clipValue, as PyTorch's `clip_grad_value_`.
+public func clipGradientValue(_ parameters: [Parameter], clipValue: Float) {
+    require(clipValue >= 0, "clipGradientValue: a bound of \(clipValue); expected 0 or a positive number")
+    for gradient in parameters.compactMap(\.gradient) {
+        for index in 0..<gradient.count {
+            let value = unsafe gradient.base[index]
+            // A NaN stays one.
+            if value > clipValue { unsafe gradient.base[index] = clipValue }
+            if value < -clipValue { unsafe gradient.base[index] = -clipValue }
+        }
+    }
+}

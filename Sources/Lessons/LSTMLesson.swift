@@ -1,0 +1,34 @@
+public import Lockstep
+
+/// Lesson 4. The same model with an LSTM: gates decide what its cell keeps.
+public struct LSTMLesson: Lesson {
+    public static let name = "lstm"
+    public static let title = "The same with an LSTM"
+    public static let defaultLearningRate: Double = 0.05
+    public static let defaultSeed: UInt64 = 0
+
+    let emb = Embedding(numEmbeddings: 4, embeddingDim: 10)
+    let rnn = LSTM(inputSize: 10, hiddenSize: 8, numLayers: 2, batchFirst: true)
+    let fc = Linear(inFeatures: 8, outFeatures: 4)
+
+    public init() {}
+
+    /// - Parameter tokens: `[B, T]`.
+    /// - Returns: scores of the characters, `[B·T, 4]`.
+    func callAsFunction(_ tokens: IntTensor) -> Tensor {
+        fc(rnn(emb(tokens)).output).reshaped([tokens.count, 4])
+    }
+
+    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) -> Void) {
+        let input = Hello.input.reshaped([1, 5])
+        let optimizer = Adam(parameters, learningRate: learningRate)
+        for _ in 0..<epochs {
+            optimizer.zeroGradients()
+            let outputs = self(input)
+            let loss = crossEntropy(outputs, Hello.target)
+            loss.backward()
+            optimizer.step()
+            epochDone(loss.item, outputs.argmax(axis: 1))
+        }
+    }
+}

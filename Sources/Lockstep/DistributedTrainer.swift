@@ -1,0 +1,135 @@
+internal import Cluster
+internal import Coordination
+internal import Foundation
+internal import Messaging
+internal import Synchronization
+
+/// Trains a task of your own in this process, or on workers, with the same bits from any number of them.
+///
+/// ```swift
+/// let trainer = DistributedTrainer(Parity(), steps: 500, shards: 8) { Adam($0, learningRate: 0.01) }
+/// let result = try await trainer.train(workers: 4)
+/// print(result.parametersSHA256)
+/// ```
+///
+/// Workers are further processes of the program that is running, with the same arguments: they come to the same `train`, find in
+/// their environment that they are workers, compute until the coordinator is done, and end there. So nothing that should
+/// happen once may stand before it, and both sides must make the same task.
+public struct DistributedTrainer<Task: DistributedTask> {
+    /// What a step came to.
+    public struct Step: Sendable {
+        /// Counted from 1.
+        public let step: Int
+        /// The mean over what the task counted, before the update.
+        public let loss: Double
+        public let gradientNorm: Float
+        /// Live workers; 0 in a process that trains alone.
+        public let workers: Int
+    }
+
+    /// A finished training.
+    public struct Result {
+        public let model: Task.Model
+        /// The loss of each step.
+        public let losses: [Double]
+        /// SHA-256 over the bytes of every parameter in the order of their names: equal for every number of workers.
+        public let parametersSHA256: String
+        public let workersSeen: Int
+        public let workersLost: Int
+    }
+
+    private let task: Task
+    private let steps: Int
+    private let shards: Int
+    private let seed: UInt64
+    private let clipNorm: Float
+    private let schedule: (@Sendable (Int) -> Double)?
+    private let optimizer: ([Parameter]) -> ElementwiseOptimizer
+
+    /// - Parameters:
+    ///   - steps: optimiser updates.
+    ///   - shards: slices of a batch whose gradients are kept apart, a power of two; part of the result, unlike the number of workers.
+    ///   - seed: first parameters and dropout follow from it.
+    ///   - clipNorm: bound of the gradients' global norm; 0 for none.
+    ///   - learningRate: of each step, counted from 0; nil leaves the optimiser's own.
+    ///   - optimizer: from the model's parameters.
+    public init(
+        _ task: Task, steps: Int, shards: Int = 8, seed: UInt64 = 0, clipNorm: Float = 0,
+        learningRate: (@Sendable (Int) -> Double)? = nil, optimizer: @escaping ([Parameter]) -> ElementwiseOptimizer
+    ) {
+        require(steps >= 1, "DistributedTrainer: \(steps) steps; expected a positive number")
+        require(
+            shards >= 1 && shards & (shards - 1) == 0 && shards <= 1 << 16,
+            "DistributedTrainer: \(shards) shards; expected a power of two, at most 65536")
+        self.task = task
+        self.steps = steps
+        self.shards = shards
+        self.seed = seed
+        self.clipNorm = clipNorm
+        schedule = learningRate
+        self.optimizer = optimizer
+    }
+
+    /// Trains to the end.
+    ///
+    /// - Parameters:
+    ///   - workers: processes to start on this machine; 0 computes in this one.
+    ///   - threads: of this process, for what is computed in it.
+    ///   - stepDone: told of every step.
+    /// - Throws: when workers give different answers, or sockets fail. A worker that is lost is neither: others take its shards.
+    public func train(
+        workers: Int = 0, threads: Int = 1, stepDone: @escaping (Step) -> Void = { _ in }
+    ) async throws -> Result {
+        require(workers >= 0 && threads >= 1, "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
+        try workIfAsked()
+        let trainer = ModuleTrainer(
+            task, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
+            learningRate: schedule.map { schedule in { schedule(Int($0)) } }, optimizer: optimizer)
+        var losses: [Double] = []
+        losses.reserveCapacity(steps)
+        func done(_ report: StepReport, workers: Int) {
+            losses.append(report.loss)
+            stepDone(
+                Step(step: Int(report.step), loss: report.loss, gradientNorm: report.gradientNorm, workers: workers))
+        }
+        var roster = ClusterTraining.Roster(seen: 0, lost: 0)
+        if workers == 0 {
+            while !trainer.isDone {
+                trainer.beginStep()
+                trainer.compute(trainer.wholeStep, threads: threads)
+                done(trainer.finishStep(), workers: 0)
+            }
+        } else {
+            var random = SystemRandomNumberGenerator()
+            roster = try await ClusterTraining.train(
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, program: .itself, threads: threads,
+                shouldStop: { false }, note: { _ in }, stepDone: { done($0, workers: $1) })
+        }
+        return Result(
+            model: trainer.computer.model, losses: losses, parametersSHA256: parametersSHA256(of: trainer.computer.model),
+            workersSeen: roster.seen, workersLost: roster.lost)
+    }
+
+    /// In a process that was started as a worker: works until the coordinator is done, and ends the process.
+    private func workIfAsked() throws {
+        let environment = ProcessInfo.processInfo.environment
+        guard let address = environment[LocalWorkers.endpointVariable] else { return }
+        let endpoint = try Endpoint(address)
+        try ClusterTraining.requireLoopback(endpoint)
+        let name = try environment[LocalWorkers.nameVariable].map(ClusterTraining.workerName)
+        let (task, seed) = (task, seed)
+        let end = try ClusterTraining.work(
+            for: endpoint, local: name,
+            makeModel: { bytes in
+                let computer = ModuleComputer(task, seed: seed)
+                return ModuleTrainer.modelBytes(of: task, computer) == bytes ? computer : nil
+            }, note: { _ in })
+        if end.code != 0 { FileHandle.standardError.write(Data("worker: \(end.sentence)\n".utf8)) }
+        exit(end.code)
+    }
+}
+
+/// SHA-256 over the little-endian bytes of every parameter, in ascending byte order of its name, nothing between them.
+public func parametersSHA256(of module: some Module) -> String {
+    Training.parametersSHA256(module.namedTensors)
+}

@@ -1,0 +1,80 @@
+import ArgumentParser
+import Interchange
+import Layers
+import Lessons
+import TensorCore
+
+/// `lockstep lesson`: the worked examples of a first RNN course.
+struct LessonCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lesson",
+        abstract: "Runs a worked example of a first RNN course: 'hello' in, 'ohlol' out.",
+        discussion: """
+            The lessons are \(lessons.map { $0.name }.joined(separator: ", ")); `all` runs them one after another. Each is a short Swift \
+            file in Sources/Lessons, written to be copied from.
+            """)
+
+    @Argument(help: "The lesson, or all.")
+    var name: String
+
+    @Option(help: "Start from the parameters in this safetensors file.", completion: .file())
+    var initial: String?
+
+    @Option(help: "Learning rate. Default: the lesson's.")
+    var lr: Double?
+
+    @Option(help: "Passes over the only sequence.")
+    var epochs = 15
+
+    @Option(help: "Initial parameters follow from it. Default: the lesson's.")
+    var seed: UInt64?
+
+    @Flag(help: "Print one JSON object on standard output.")
+    var json = false
+
+    func run() throws {
+        guard epochs >= 1, epochs <= 1_000_000 else {
+            throw UsageError("--epochs \(epochs): expected a whole number from 1 to 1000000")
+        }
+        if let lr, !(lr > 0 && lr.isFinite) { throw UsageError("--lr \(lr): expected a positive number") }
+        let chosen = lessons.filter { $0.name == name || name == "all" }
+        guard !chosen.isEmpty else {
+            throw UsageError("lesson '\(name)': expected \(lessons.map { $0.name }.joined(separator: ", ")) or all")
+        }
+        if let initial, seed != nil { throw UsageError("--initial \(initial) and --seed: expected one of the two") }
+        if let initial, chosen.count > 1 { throw UsageError("--initial \(initial): expected the name of one lesson, not all") }
+        let results = try chosen.map(result)
+        if json, chosen.count == 1 {
+            print(jsonLine(results[0]))
+        } else if json {
+            print(jsonLine(["lessons": results]))
+        }
+    }
+
+    private func result(_ lesson: any Lesson.Type) throws -> LessonResult {
+        if !json, name == "all" { print("\(lesson.name): \(lesson.title)") }
+        do {
+            return try lesson.run(epochs: epochs, learningRate: lr, seed: seed, initial: initialParameters()) { line in
+                if !json { print(line) }
+            }
+        } catch let error as StateDictError {
+            throw UsageError("--initial \(initial ?? ""): \(error)")
+        }
+    }
+
+    /// The tensors of the file; where some are called `initial.…`, those, without that.
+    private func initialParameters() throws -> [String: Tensor]? {
+        guard let initial else { return nil }
+        do {
+            let file = try SafetensorsFile(path: initial)
+            let marked = file.names.filter { $0.hasPrefix("initial.") }
+            let names = marked.isEmpty ? file.names : marked
+            return Dictionary(
+                try names.map { name in
+                    (marked.isEmpty ? name : String(name.dropFirst(8)), Tensor(try file.floats(name), shape: file[name]?.shape ?? []))
+                }, uniquingKeysWith: { first, _ in first })
+        } catch {
+            throw UsageError("--initial \(initial): \(error)")
+        }
+    }
+}

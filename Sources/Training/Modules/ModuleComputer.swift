@@ -1,0 +1,87 @@
+package import Coordination
+internal import Foundation
+internal import Layers
+package import TensorCore
+
+/// Computes gradients of shards of somebody's own task, one shard after another.
+package final class ModuleComputer<Task: DistributedTask> {
+    package let model: Task.Model
+    package let layout: ParameterLayout
+    private let task: Task
+    private let seed: UInt64
+
+    package init(_ task: Task, seed: UInt64) {
+        self.task = task
+        self.seed = seed
+        manualSeed(seed)
+        model = task.makeModel()
+        layout = ParameterLayout(model)
+    }
+
+    /// Gradient sums of each aligned power-of-two group of `shards`.
+    ///
+    /// - Parameter examples: of each shard, with the first one's row in the batch.
+    func compute(step: UInt64, shards: ShardRange, examples: [(firstRow: Int, examples: [Task.Example])]) -> [SubtreeAnswer] {
+        zip(shards.subtrees.map(\.shards), shards.subtrees).map { range, subtree in
+            let leaves = range.map { shard in
+                let own = examples[shard - shards.first]
+                return leaf(shard, step: step, firstRow: own.firstRow, own.examples)
+            }
+            return SubtreeAnswer.sum(leaves, of: subtree)
+        }
+    }
+
+    private func leaf(_ shard: Int, step: UInt64, firstRow: Int, _ examples: [Task.Example]) -> SubtreeAnswer {
+        var answer = SubtreeAnswer(subtree: .leaf(shard), layout: layout)
+        let sink = ShardedGradients(layout: layout, groups: [1], sums: [answer.storage])
+        let (sum, count) = withDropout(DropoutStream(seed: seed, step: step, firstRow: firstRow)) {
+            task.loss(model, examples)
+        }
+        require(
+            sum.count == 1 && count >= 0, "loss: a sum of shape \(sum.shape) over \(count); expected a scalar, and a count of 0 or more")
+        sum.backward(cotangent: Tensor([1], shape: sum.shape), shards: nil, into: sink)
+        answer.take(sink.tables[0])
+        answer.lossSum = Double(sum.item)
+        answer.tokens = UInt64(count)
+        return answer
+    }
+}
+
+extension ModuleComputer: WorkerModel {
+    package var parameterCount: Int { layout.count }
+    package func importParameters(_ block: Storage) { layout.write(block, to: model) }
+
+    package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
+        let work: ModuleWork<Task.Example>
+        do { work = try JSONDecoder().decode(ModuleWork<Task.Example>.self, from: Data(assignment)) } catch {
+            throw ShardWorkError(description: "assignment of step \(step), shards \(shards): \(error)")
+        }
+        guard work.step == step, work.firstRows.count == shards.count, work.examples.count == shards.count else {
+            throw ShardWorkError(
+                description: "assignment of step \(step), shards \(shards): its content is for step \(work.step), \(work.examples.count) shards")
+        }
+        return compute(step: step, shards: shards, examples: Array(zip(work.firstRows, work.examples)))
+    }
+}
+
+/// What a worker is sent: the examples of each of its shards.
+struct ModuleWork<Example: Codable & Sendable>: Codable, Sendable {
+    let step: UInt64
+    let firstRows: [Int]
+    let examples: [[Example]]
+}
+
+extension SubtreeAnswer {
+    /// The balanced tree's sum of the answers of a group's shards, in the first one's block.
+    static func sum(_ leaves: [SubtreeAnswer], of subtree: Subtree) -> SubtreeAnswer {
+        var sums = leaves
+        while sums.count > 1 {
+            sums = stride(from: 0, to: sums.count, by: 2).map { index in
+                var sum = sums[index]
+                sum.add(sums[index + 1])
+                return sum
+            }
+        }
+        return sums[0].standing(for: subtree)
+    }
+}

@@ -1,0 +1,135 @@
+package import Coordination
+internal import Dispatch
+internal import Foundation
+internal import Layers
+package import Optimizers
+internal import Synchronization
+package import TensorCore
+
+/// One training of somebody's own task.
+package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
+    package let shards: Int
+    package private(set) var step: UInt64 = 0
+    package let computer: ModuleComputer<Task>
+
+    private let task: Task
+    private let seed: UInt64
+    private let steps: UInt64
+    private let clipNorm: Float
+    private let learningRate: ((UInt64) -> Double)?
+    private var update: StepUpdate
+    private var batch: [Task.Example] = []
+    /// Models of the other threads of this process; a model belongs to one thread.
+    private var siblings: [ModuleComputer<Task>] = []
+    private var siblingsStep: UInt64?
+
+    /// - Parameters:
+    ///   - clipNorm: bound of the gradients' global norm; 0 for none.
+    ///   - learningRate: of each step, counted from 0; nil leaves the optimiser's own.
+    package init(
+        _ task: Task, steps: UInt64, shards: Int, seed: UInt64, clipNorm: Float, learningRate: ((UInt64) -> Double)?,
+        optimizer: ([Parameter]) -> ElementwiseOptimizer
+    ) {
+        self.task = task
+        self.steps = steps
+        self.shards = shards
+        self.seed = seed
+        self.clipNorm = clipNorm
+        self.learningRate = learningRate
+        computer = ModuleComputer(task, seed: seed)
+        update = StepUpdate(computer.layout, shards: shards, optimizer: optimizer(computer.model.parameters))
+    }
+
+    package var isDone: Bool { step >= steps }
+    package var parameterCount: Int { computer.layout.count }
+    /// Workers make the task themselves; what they are told is whether it is the same one.
+    package var modelBytes: [UInt8] { Self.modelBytes(of: task, computer) }
+    /// Examples are of any size; a gigabyte of them is too much for a step.
+    package var assignmentLimit: Int { 1 << 30 }
+
+    package static func modelBytes(of task: Task, _ computer: ModuleComputer<Task>) -> [UInt8] {
+        let parameters = computer.layout.entries.map { "\($0.name)\($0.shape)" }.joined(separator: " ")
+        return Array("\(Task.self): \(parameters)".utf8)
+    }
+
+    package func beginStep() {
+        batch = task.batch(step: Int(step))
+        require(
+            batch.count >= shards,
+            "batch: step \(step) has \(batch.count) examples for \(shards) shards; expected at least one for each")
+        update.begin()
+    }
+
+    private func rows(of shards: Range<Int>) -> Range<Int> {
+        ShardWork.rows(of: shards, shardCount: self.shards, globalRows: batch.count)
+    }
+
+    private func examples(of range: ShardRange) -> [(firstRow: Int, examples: [Task.Example])] {
+        range.shards.map { shard in
+            let rows = rows(of: shard..<shard + 1)
+            return (rows.lowerBound, Array(batch[rows]))
+        }
+    }
+
+    package func assignment(for range: ShardRange) -> [UInt8] {
+        let own = examples(of: range)
+        let work = ModuleWork(step: step, firstRows: own.map(\.firstRow), examples: own.map(\.examples))
+        do { return Array(try JSONEncoder().encode(work)) } catch {
+            fatalError("assignment: the examples of step \(step) cannot be encoded: \(error)")
+        }
+    }
+
+    package var answerLimit: Int { SubtreeAnswer.limit(computer.layout, stateSize: 0) }
+
+    package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {
+        try SubtreeAnswer(travelled: block, subtree: subtree, layout: computer.layout, stateSize: 0)
+    }
+
+    package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
+
+    package func compute(_ range: ShardRange, threads: Int) {
+        let parts = ShardPartition.split(ShardSet(range), into: threads)
+        let computers = computers(parts.count)
+        let works = parts.map { (shards: $0, examples: examples(of: $0)) }
+        let shared = Shared(computers: computers)
+        let step = step
+        let collected = Mutex<[SubtreeAnswer]>([])
+        DispatchQueue.concurrentPerform(iterations: works.count) { index in
+            FloatingPointEnvironment.prepareThread()
+            let answers = shared.computers[index].compute(
+                step: step, shards: works[index].shards, examples: works[index].examples)
+            collected.withLock { $0 += answers }
+        }
+        for answer in collected.withLock({ $0 }) {
+            do { try add(answer) } catch { fatalError("ModuleTrainer: \(error)") }
+        }
+    }
+
+    /// As many models as threads, with the parameters of this step.
+    private func computers(_ count: Int) -> [ModuleComputer<Task>] {
+        while siblings.count < count - 1 { siblings.append(ModuleComputer(task, seed: seed)) }
+        if count > 1, siblingsStep != step {
+            let block = exportParameters()
+            for sibling in siblings { sibling.importParameters(block) }
+            siblingsStep = step
+        }
+        return [computer] + siblings.prefix(count - 1)
+    }
+
+    package func exportParameters() -> Storage { computer.layout.block(of: computer.model) }
+
+    package func finishStep() -> StepReport {
+        if let learningRate { update.optimizer.learningRate = learningRate(step) }
+        let done = update.finish(clipNorm: clipNorm)
+        step += 1
+        batch = []
+        return StepReport(
+            step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,
+            learningRate: Float(update.optimizer.learningRate), batch: 0, gradient: done.gradient)
+    }
+
+    /// Each model is used by one thread at a time.
+    private struct Shared: @unchecked Sendable {
+        let computers: [ModuleComputer<Task>]
+    }
+}

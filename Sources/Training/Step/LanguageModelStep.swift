@@ -1,0 +1,30 @@
+package import Coordination
+package import TensorCore
+
+// The built-in language model behind the two protocols of a step.
+extension Trainer: StepTrainer {
+    package var shards: Int { configuration.shards }
+    package var parameterCount: Int { computer.layout.count }
+    package var modelBytes: [UInt8] { computer.description.encoded() }
+    package func assignment(for range: ShardRange) -> [UInt8] { work(for: range).encoded() }
+    package func compute(_ range: ShardRange, threads: Int) { LocalCompute(threads: threads).compute(range, of: self) }
+    package func exportParameters() -> Storage { computer.exportParameters() }
+}
+
+extension ShardComputer: WorkerModel {
+    package var parameterCount: Int { layout.count }
+
+    package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
+        let work = try ShardWork(decoding: assignment)
+        guard work.shards == shards.shards, work.step == step, work.fits(description) else {
+            throw ShardWorkError(
+                description: "assignment of step \(step), shards \(shards): its content is for other shards or another model")
+        }
+        return compute(work)
+    }
+
+    /// Builds the model that a coordinator describes.
+    package static func make(_ bytes: [UInt8]) -> (any WorkerModel)? {
+        ModelDescription(decoding: bytes).map { ShardComputer($0) }
+    }
+}

@@ -1,0 +1,53 @@
+package import Coordination
+package import TensorCore
+
+/// One run's mathematics as the machinery around it sees it: batches go out as assignments, answers come in, parameters change.
+///
+/// A step is `beginStep()`, then answers that cover every shard once, in any order, then `finishStep()`.
+package protocol StepTrainer: AnyObject {
+    /// S.
+    var shards: Int { get }
+    /// Steps done.
+    var step: UInt64 { get }
+    var isDone: Bool { get }
+    /// P.
+    var parameterCount: Int { get }
+    /// What a worker's `WorkerModel` is made from.
+    var modelBytes: [UInt8] { get }
+    /// Bytes of the longest assignment.
+    var assignmentLimit: Int { get }
+
+    func beginStep()
+    /// What a worker has to know beside the parameters to compute some shards of the step at hand.
+    func assignment(for range: ShardRange) -> [UInt8]
+    /// Floats of the longest answer.
+    var answerLimit: Int { get }
+    /// Reads an answer for a group of shards of the step at hand, as it has travelled.
+    func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer
+    /// Puts an answer into its place in the tree.
+    func add(_ answer: SubtreeAnswer) throws(ReductionError)
+    /// Computes some shards in this process and adds their answers.
+    func compute(_ range: ShardRange, threads: Int)
+    /// A copy of the parameters, `[P]`, as they are sent.
+    func exportParameters() -> Storage
+    func finishStep() -> StepReport
+}
+
+extension StepTrainer {
+    /// Every shard of a step.
+    package var wholeStep: ShardRange { ShardRange(first: 0, count: shards) }
+}
+
+/// A worker's side of the same: parameters and assignments come in, answers go out.
+package protocol WorkerModel: AnyObject {
+    /// P.
+    var parameterCount: Int { get }
+    func importParameters(_ block: Storage)
+    /// One answer for each aligned power-of-two group of `shards`.
+    ///
+    /// - Throws: `ShardWorkError` when the assignment cannot be computed.
+    func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer]
+}
+
+/// Makes a worker's model from what the coordinator sends; nil when it cannot be made.
+package typealias WorkerModelMaker = ([UInt8]) -> (any WorkerModel)?
