@@ -50,6 +50,7 @@ let package = Package(
                 "TensorCore", "Layers", "Optimizers", "Training", "Interchange", "Cluster", "Coordination", "Messaging",
             ]),
         .target(name: "Lessons", dependencies: ["Lockstep"]),
+        .executableTarget(name: "ParityExample", dependencies: ["Lockstep"]),
         .executableTarget(
             name: "LockstepCommand",
             dependencies: [

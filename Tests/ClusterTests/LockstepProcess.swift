@@ -42,17 +42,21 @@ struct Workplace: ~Copyable {
         return file
     }
 
-    static var executable: String {
+    private static func executable(_ program: String) -> String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent(".build/release/lockstep").path
+            .deletingLastPathComponent().appendingPathComponent(".build/release/\(program)").path
     }
 
-    func start(_ arguments: [String], environment: [String: String] = [:]) throws -> RunningProcess {
-        try RunningProcess(Self.executable, arguments, environment: environment, directory: path)
+    func start(
+        _ arguments: [String], program: String = "lockstep", environment: [String: String] = [:]
+    ) throws -> RunningProcess {
+        try RunningProcess(Self.executable(program), arguments, environment: environment, directory: path)
     }
 
-    func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
-        try start(arguments, environment: environment).wait()
+    func run(
+        _ arguments: [String], program: String = "lockstep", environment: [String: String] = [:]
+    ) throws -> Outcome {
+        try start(arguments, program: program, environment: environment).wait()
     }
 }
 

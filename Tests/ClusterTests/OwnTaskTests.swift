@@ -1,0 +1,30 @@
+import Foundation
+import Testing
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(2)))
+struct `A program that trains a task of its own` {
+    @Test func `prints the same hash for any number of workers, and learns`() throws {
+        let place = try Workplace()
+        let alone = try place.run(["0"], program: "ParityExample")
+        #expect(alone.code == 0, "\(alone.errors)")
+        #expect(alone.output.contains("parameters_sha256 "))
+        for workers in ["1", "2", "3", "5"] {
+            let outcome = try place.run([workers], program: "ParityExample")
+            #expect(outcome.code == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+            #expect(outcome.output == alone.output, "\(workers) workers")
+        }
+        let last = try #require(alone.output.split(separator: "\n").last { $0.hasPrefix("step ") })
+        let loss = try #require(last.split(separator: " ").last.flatMap { Double($0) })
+        #expect(loss < 0.05)
+    }
+
+    @Test func `goes on when a worker is killed`() throws {
+        let place = try Workplace()
+        let alone = try place.run(["0"], program: "ParityExample")
+        let process = try place.start(["2"], program: "ParityExample")
+        #expect(process.wait { process.children.count == 2 })
+        usleep(UInt32.random(in: 0..<200_000))
+        for child in process.children.prefix(1) { kill(child, SIGKILL) }
+        #expect(process.wait().output == alone.output)
+    }
+}
