@@ -31,6 +31,12 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Shards of the batch. Default: one for each thread or worker.")
     var shards: Int?
 
+    @Flag(help: "Compare a packed batch of many lengths with one of equal lengths: forward and backward of the recurrent layers.")
+    var packed = false
+
+    @Option(help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
+    var shortest = 1
+
     @Option(help: "Measured steps.")
     var steps = 20
 
@@ -45,6 +51,7 @@ struct BenchCommand: AsyncParsableCommand {
         where value < least || value > 1_000_000 {
             throw UsageError("\(flag) \(value): expected a whole number from \(least) to 1000000")
         }
+        if packed { return try comparePacked(workload, cell) }
         if threads > 1, workers > 0 { throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two") }
         let parts = max(workers, threads)
         let warmup = 3
@@ -80,6 +87,28 @@ struct BenchCommand: AsyncParsableCommand {
             BenchResult(
                 workload: workload, cell: cell, threads: threads, workers: workers, trainer: trainer,
                 median: measured[measured.count / 2], peak: peak))
+    }
+
+    private func comparePacked(_ workload: Workload, _ cell: Cell) throws {
+        guard threads == 1, workers == 0, shards == nil else {
+            throw UsageError("--packed: one thread is measured; expected no --threads, --workers or --shards")
+        }
+        guard shortest >= 1, shortest <= workload.size.length else {
+            throw UsageError("--shortest \(shortest): expected a whole number from 1 to \(workload.size.length)")
+        }
+        let result = PackedResult(
+            workload: workload, cell: cell, shortest: shortest,
+            comparison: PackedComparison(workload, cell: cell, rounds: steps, shortest: shortest))
+        if json {
+            print(jsonLine(result))
+        } else {
+            print(
+                """
+                \(result.workload) \(result.cell), \(grouped(Double(result.packedTokens))) tokens in lengths \(shortest) to \
+                \(workload.size.length): \(decimal(result.packedNanosecondsPerToken, 0)) ns a token packed, \
+                \(decimal(result.equalNanosecondsPerToken, 0)) with equal lengths, ratio \(decimal(result.ratio, 3)) (\(result.kernels))
+                """)
+        }
     }
 
     private func report(_ result: BenchResult) {
@@ -128,6 +157,29 @@ struct BenchResult: Encodable {
         peakShare = gflops / peakGflops
         parameters = trainer.computer.layout.count
         peakRssMb = peakResidentMegabytes()
+    }
+}
+
+/// What `lockstep bench --packed --json` prints.
+struct PackedResult: Encodable {
+    let workload: String
+    let cell: String
+    let kernels: String
+    let shortest: Int
+    let packedTokens: Int
+    let packedNanosecondsPerToken: Double
+    let equalNanosecondsPerToken: Double
+    let ratio: Double
+
+    init(workload: Workload, cell: Cell, shortest: Int, comparison: PackedComparison) {
+        self.workload = workload.rawValue
+        self.cell = cell.rawValue
+        kernels = InstructionSet.active.rawValue
+        self.shortest = shortest
+        packedTokens = comparison.packedTokens
+        packedNanosecondsPerToken = comparison.packedSecondsPerToken * 1e9
+        equalNanosecondsPerToken = comparison.equalSecondsPerToken * 1e9
+        ratio = comparison.ratio
     }
 }
 

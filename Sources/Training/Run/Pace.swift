@@ -38,7 +38,8 @@ struct Pace {
         let weight = step - firstStep < 10 ? 0.5 : 0.05
         recentSeconds = recentSeconds.map { $0 + weight * (seconds - $0) } ?? seconds
         recentRate = Double(tokens) / (recentSeconds ?? seconds)
-        let left = recentSeconds.map { Duration.seconds($0 * Double(steps - step)) }
+        // A first step that waited for workers says nothing about the others.
+        let left = step - firstStep < 5 ? nil : recentSeconds.map { Duration.seconds($0 * Double(steps - step)) }
         return (recentRate, left)
     }
 
