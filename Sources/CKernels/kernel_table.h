@@ -8,6 +8,9 @@
 #define CK_BLOCK_FLOATS (96 * 1024)
 // Rows of the tallest tile of any instruction set.
 #define CK_TALLEST_TILE 12
+// Rows of A that are packed at once, and tiles that they are at most: a product over few k would otherwise take more than fits.
+#define CK_BLOCK_ROWS 1536
+#define CK_BLOCK_TILES (CK_BLOCK_ROWS / 4)
 
 typedef struct {
     void (*pack)(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);

@@ -72,6 +72,15 @@ static inline __attribute__((always_inline)) void ck_micro(const int rows, size_
         CK_UNROLL
         for (int i = 0; i < rows; i++) low[i] = high[i] = CK_VSET(0.0f);
     }
+    if (target.start != CK_FROM_C) {
+        // C is on its way while the products are made.
+        CK_UNROLL
+        for (int i = 0; i < rows; i++) {
+            const float *c = target.c + (size_t)i * target.ldc;
+            __builtin_prefetch(c, 1);
+            __builtin_prefetch(c + CK_W, 1);
+        }
+    }
 
     // Every third row has a pointer of its own; the two after it are one and two strides away, which one address can say.
     const float *base[(CK_ROWS + 2) / 3];
@@ -79,7 +88,9 @@ static inline __attribute__((always_inline)) void ck_micro(const int rows, size_
     for (int i = 0; i < (rows + 2) / 3; i++) base[i] = tile.a + (ptrdiff_t)(3 * i) * tile.row_stride;
     for (size_t step = 0; step < k; step++) {
         ck_vector left = CK_VLOAD(b), right = CK_VLOAD(b + CK_W);
-        __builtin_prefetch(b + 8 * CK_PANEL);
+        // Far enough ahead for a panel that comes from memory; both halves, since a line holds one.
+        __builtin_prefetch(b + 64 * CK_PANEL);
+        __builtin_prefetch(b + 64 * CK_PANEL + CK_PANEL / 2);
         b += CK_PANEL;
         CK_UNROLL
         for (int i = 0; i < rows; i++) {
@@ -148,9 +159,34 @@ static void ck_run_tile(int rows, size_t k, ck_tile tile, const float *b, ck_tar
 // Rows of tile `index` when m rows are split into as few tiles as possible, as evenly as possible.
 static inline size_t ck_tile_first(size_t m, size_t tiles, size_t index) { return m * index / tiles; }
 
+// Copies a few floats; with a constant count a few vector moves.
+#define CK_COPY_CASE(rows)                                     \
+    case rows: memcpy(out, in, rows * sizeof(float)); break;
+
+static inline void ck_copy_few(size_t rows, float *out, const float *in) {
+    switch (rows) {
+        CK_COPY_CASE(4)
+#if CK_ROWS > 4
+        CK_COPY_CASE(5)
+        CK_COPY_CASE(6)
+#endif
+#if CK_ROWS > 6
+        CK_COPY_CASE(8)
+        CK_COPY_CASE(10)
+        CK_COPY_CASE(11)
+        CK_COPY_CASE(12)
+#endif
+    default:
+        for (size_t i = 0; i < rows; i++) out[i] = in[i];
+    }
+}
+
 // Packs rows first ..< first + count of A, k steps from ..< from + depth, tile after tile, each [k][rows of the tile].
 static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, size_t first, size_t count, size_t tiles, size_t from,
                          size_t depth, float *packed) {
+    // Tiles of two heights at most, the lower ones and the higher ones mixed: where each begins is asked once, not in every step.
+    size_t begin[CK_BLOCK_TILES + 1];
+    for (size_t tile = 0; tile <= tiles; tile++) begin[tile] = ck_tile_first(count, tiles, tile);
     for (size_t done = 0; done < depth;) {
         size_t k = from + done;
         const float *source = ck_at(a, axis, k) + (ptrdiff_t)first * row_stride;
@@ -158,11 +194,11 @@ static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, s
         if (run > depth - done) run = depth - done;
         for (size_t step = 0; step < run; step++, source += axis.inner_stride) {
             for (size_t tile = 0; tile < tiles; tile++) {
-                size_t low = ck_tile_first(count, tiles, tile), rows = ck_tile_first(count, tiles, tile + 1) - low;
+                size_t low = begin[tile], rows = begin[tile + 1] - low;
                 float *out = packed + low * depth + (done + step) * rows;
                 const float *in = source + (ptrdiff_t)low * row_stride;
                 if (row_stride == 1)
-                    for (size_t i = 0; i < rows; i++) out[i] = in[i];
+                    ck_copy_few(rows, out, in);
                 else
                     for (size_t i = 0; i < rows; i++) out[i] = in[(ptrdiff_t)i * row_stride];
             }
@@ -183,6 +219,7 @@ static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, 
         ck_start here = from == 0 ? start : CK_FROM_C;
         size_t tallest = depth ? CK_BLOCK_FLOATS / depth / CK_ROWS * CK_ROWS : m;
         if (tallest < CK_ROWS) tallest = CK_ROWS;
+        if (!in_place && tallest > CK_BLOCK_ROWS) tallest = CK_BLOCK_ROWS;
         for (size_t first = 0; first < m; first += tallest) {
             size_t count = m - first < tallest ? m - first : tallest;
             size_t tiles = (count + CK_ROWS - 1) / CK_ROWS;
@@ -199,6 +236,14 @@ static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, 
                         // A tile of one packed row has its k side by side too.
                         if (!in_place && rows == 1) source = (ck_tile){source.a, 0, 1};
                         ck_target target = {here, bias ? bias + column : NULL, c + (first + low) * ldc + column, ldc, columns};
+                        if (here == CK_FROM_C && tile + 1 < tiles) {
+                            // Where the next chains begin has to be there when they do.
+                            const float *next = c + (first + low + rows) * ldc + column;
+                            for (size_t i = 0; i < CK_ROWS && low + rows + i < count; i++) {
+                                __builtin_prefetch(next + i * ldc, 1);
+                                __builtin_prefetch(next + i * ldc + CK_W, 1);
+                            }
+                        }
                         ck_run_tile((int)rows, depth, source, b + part, target);
                     }
                 }
