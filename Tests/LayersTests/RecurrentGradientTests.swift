@@ -9,8 +9,8 @@ private struct Trial {
     let input: Parameter
     let states: [Parameter]
     /// `[T, B, D·P]`; zero behind the end of a sequence.
-    let outputCotangent: Tensor
-    let stateCotangents: [Tensor]
+    private(set) var outputCotangent: Tensor
+    private(set) var stateCotangents: [Tensor]
     /// Parameters by name: the module's, `input`, `state 0`, `state 1`.
     let leaves: [(name: String, parameter: Parameter)]
 
@@ -37,9 +37,19 @@ private struct Trial {
             + states.enumerated().map { ("state \($0)", $1) }
     }
 
+    /// Weighs one result only: 0 for the output, then the states.
+    mutating func keepCotangent(_ place: Int) {
+        if place != 0 { outputCotangent = Tensor.zeros(outputCotangent.shape) }
+        for kind in stateCotangents.indices where place != kind + 1 {
+            stateCotangents[kind] = Tensor.zeros(stateCotangents[kind].shape)
+        }
+    }
+
     /// Output `[T, B, D·P]` and last states.
-    func results() -> (output: Tensor, states: [Tensor]) {
-        let given = states.isEmpty ? nil : states.map(\.tensor)
+    func results(constantHidden: Bool) -> (output: Tensor, states: [Tensor]) {
+        let given =
+            states.isEmpty
+            ? nil : states.enumerated().map { constantHidden && $0 == 0 ? $1.tensor.detached : $1.tensor }
         if options.isPacked {
             let packed = packPaddedSequence(
                 input.tensor, lengths: options.lengths, batchFirst: options.batchFirst)
@@ -129,13 +139,28 @@ private struct Trial {
         RecurrentCase(kind: .lstm, projection: 4, lengths: [1, 3], isPacked: true, hasStates: false),
     ]
 
+    static let oneResultCases: [RecurrentCase] =
+        RecurrentCase.Kind.allCases.flatMap { kind in
+            [
+                RecurrentCase(kind: kind, bidirectional: true),
+                RecurrentCase(kind: kind, bidirectional: true, lengths: [1, 3, 2], isPacked: true),
+            ]
+        } + [RecurrentCase(kind: .lstm, bidirectional: true, projection: 2, lengths: [1, 3], isPacked: true)]
+
     @Test(arguments: paddedCases) func `padded`(options: RecurrentCase) { check(options) }
     @Test(arguments: packedCases) func `packed`(options: RecurrentCase) { check(options) }
     @Test(arguments: projectedCases) func `with a projection`(options: RecurrentCase) { check(options) }
 
-    private func check(_ options: RecurrentCase) {
-        let trial = Trial(options, seed: testSeed)
-        let (output, last) = trial.results()
+    @Test(arguments: oneResultCases, 0..<3)
+    func `from one result alone, with a hidden state that asks for no gradient`(options: RecurrentCase, place: Int) {
+        if place <= options.stateWidths.count { check(options, place) }
+    }
+
+    /// - Parameter place: the one result in the loss; nil for all of them.
+    private func check(_ options: RecurrentCase, _ place: Int? = nil) {
+        var trial = Trial(options, seed: testSeed)
+        if let place { trial.keepCotangent(place) }
+        let (output, last) = trial.results(constantHidden: place != nil)
         var values = Dictionary(
             uniqueKeysWithValues: trial.leaves.map { ($0.name, $0.parameter.values.map(Double.init)) })
         let expected = trial.reference(values)
@@ -146,11 +171,12 @@ private struct Trial {
             expectClose(state.values, expected.states[kind], 4e-6, "state \(kind)")
         }
 
-        zip([output] + last, [trial.outputCotangent] + trial.stateCotangents).map { weighted($0, $1) }
-            .reduce(Tensor(0), +).backward()
+        let terms = zip([output] + last, [trial.outputCotangent] + trial.stateCotangents).map { ($0, $1) }
+        terms.enumerated().filter { place == nil || $0.offset == place }
+            .map { weighted($0.element.0, $0.element.1) }.reduce(Tensor(0), +).backward()
         // A relu has kinks, and no curvature that would want a longer step.
         let step = options.kind == .relu ? 1e-7 : 1e-5
-        for (name, parameter) in trial.leaves {
+        for (name, parameter) in trial.leaves where place == nil || name != "state 0" {
             let original = values[name] ?? []
             // Of a large weight every so many elements; the stride is no multiple of a vector.
             let elements = stride(from: 0, to: original.count, by: original.count > 300 ? 23 : 1)

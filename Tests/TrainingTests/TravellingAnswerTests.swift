@@ -76,6 +76,22 @@ private struct Answers {
         #expect(read > 0 && refused > 0)
     }
 
+    @Test func `whose rows are past the table or not ascending is refused`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        // Behind gradients and counts: how many rows of the first table, and which.
+        let place = answers.trainer.computer.layout.denseCount + 4
+        let rows = answers.left.tables[0].rows.map(UInt32.init)
+        #expect(Array(sent.words[place...place + rows.count]) == [UInt32(rows.count)] + rows && rows.count >= 2)
+        for last in [9, rows[rows.count - 2], UInt32.max] {
+            #expect(throws: SubtreeAnswerError.self) {
+                try answers.read(sent.replacing(place + rows.count, with: last))
+            }
+        }
+        #expect(throws: SubtreeAnswerError.self) { try answers.read(sent.replacing(place + 1, with: rows[1])) }
+        #expect(throws: SubtreeAnswerError.self) { try answers.read(sent.replacing(place, with: 10)) }
+    }
+
     @Test func `that counts more tokens than can be added up is refused`() throws {
         let answers = try Answers()
         let sent = answers.left.travelling
