@@ -70,7 +70,8 @@ let package = Package(
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Interchange", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+            dependencies: ["Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+        .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Interchange"]),
         .testTarget(
             name: "GoldenTests",
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],

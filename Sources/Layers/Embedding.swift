@@ -22,6 +22,11 @@ public final class Embedding: Module {
         require(
             numEmbeddings > 0 && embeddingDim > 0,
             "Embedding: \(numEmbeddings) embeddings of \(embeddingDim); expected positive numbers")
+        require(
+            normType > 0 && maxNorm.map { $0 >= 0 } ?? true,
+            normType > 0
+                ? "Embedding: largest norm \(maxNorm ?? 0); expected 0 or a positive number"
+                : "Embedding: norm type \(normType); expected a positive number")
         let padding = paddingIdx.map { $0 < 0 ? $0 + numEmbeddings : $0 }
         if let padding {
             require(

@@ -11,7 +11,15 @@ public final class Generator: Sendable {
     private let state: Mutex<State>
 
     /// What layers draw from when they are given no other; `manualSeed` starts it again.
-    public static let `default` = Generator(seed: 0)
+    public static var `default`: Generator { scoped ?? shared }
+
+    private static let shared = Generator(seed: 0)
+    @TaskLocal private static var scoped: Generator?
+
+    /// Runs `body` with a default generator of its own, which nobody else draws from meanwhile.
+    package static func withDefault<Result>(seed: UInt64, _ body: () throws -> Result) rethrows -> Result {
+        try $scoped.withValue(Generator(seed: seed), operation: body)
+    }
 
     public init(seed: UInt64) {
         state = Mutex(State(philox: Philox(seed: seed, purpose: .initialisation)))

@@ -51,6 +51,7 @@ public struct PackedSequence {
 public func packPaddedSequence(_ input: Tensor, lengths: [Int], batchFirst: Bool = false) -> PackedSequence {
     require(input.shape.count >= 2, "packPaddedSequence: input \(input.shape) has no axes for time and batch")
     let (steps, batch) = batchFirst ? (input.shape[1], input.shape[0]) : (input.shape[0], input.shape[1])
+    require(batch > 0, "packPaddedSequence: input \(input.shape) holds no sequences; expected one or more")
     require(
         lengths.count == batch, "packPaddedSequence: \(lengths.count) lengths for input \(input.shape), which holds \(batch) sequences")
     for (sequence, length) in lengths.enumerated() {

@@ -87,6 +87,12 @@ struct RecurrentStack {
             "\(name): input \(input.shape) is not \(options.batchFirst ? "[B, T, \(options.inputSize)]" : "[T, B, \(options.inputSize)]") or [T, \(options.inputSize)]")
         let isSingle = input.shape.count == 2
         let swaps = options.batchFirst && !isSingle
+        let batch = isSingle ? nil : input.shape[swaps ? 0 : 1]
+        let steps = input.shape[swaps ? 1 : 0]
+        require(
+            steps > 0 && batch != 0,
+            "\(name): input \(input.shape) has \(steps) time steps of \(batch ?? 1) sequences; expected one or more of each")
+        check(states, batch: batch, for: "input \(input.shape)")
         let timeMajor =
             isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.transposed(0, 1) : input
         let given = states?.map { isSingle ? $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) : $0 }
@@ -104,6 +110,11 @@ struct RecurrentStack {
     func forward(
         _ input: PackedSequence, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
     ) -> (output: PackedSequence, states: [Tensor]) {
+        let data = input.data.shape
+        require(
+            data == [input.layout.rows, options.inputSize],
+            "\(name): packed data \(data) is not [\(input.layout.rows), \(options.inputSize)]")
+        check(states, batch: input.layout.batch, for: "packed data \(data) of \(input.layout.batch) sequences")
         let places = input.unsortedIndices
         let sorted = states?.map { reordered($0, by: input.sortedIndices) }
         let (output, last) = run(
@@ -117,12 +128,6 @@ struct RecurrentStack {
     private func run(
         _ input: Tensor, packed: StepLayout?, sequences: [Int]?, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
     ) -> (output: Tensor, states: [Tensor]) {
-        let count = layers.count * options.directions
-        for state in states ?? [] {
-            require(
-                state.shape.count == 3 && state.shape[0] == count,
-                "\(name): state \(state.shape) is not [\(count), B, …], layers times directions first")
-        }
         let masks = options.dropout > 0 && layers.count > 1 ? dropout ?? DropoutMode.current?.next() : nil
         var flowing = input
         var ends: [[Tensor]] = []
@@ -141,11 +146,18 @@ struct RecurrentStack {
         return (flowing, ends[0].indices.map { kind in Tensor.stack(ends.map { $0[kind] }) })
     }
 
+    /// Stops at an initial state of another shape than `[L·D, B, …]`, without B for a single sequence.
+    private func check(_ states: [Tensor]?, batch: Int?, for input: String) {
+        let widths = [("hidden", options.outputSize), ("cell", options.hiddenSize)]
+        for (state, (kind, width)) in zip(states ?? [], widths) {
+            let expected = [layers.count * options.directions] + (batch.map { [$0] } ?? []) + [width]
+            require(
+                state.shape == expected, "\(name): \(kind) state \(state.shape) for \(input); expected \(expected)")
+        }
+    }
+
     /// The sequences of a state `[L·D, B, …]` in another order.
     private func reordered(_ state: Tensor, by order: [Int]) -> Tensor {
-        require(
-            state.shape.count == 3 && state.shape[1] == order.count,
-            "\(name): state \(state.shape) for a packed batch of \(order.count) sequences")
         let sources = (0..<state.shape[0]).flatMap { place in order.map { row -> Int? in place * order.count + row } }
         return state.gatheringRows(sources, rowShape: [state.shape[2]], shape: state.shape)
     }

@@ -23,10 +23,8 @@ extension Tensor {
     package static func embedding(
         _ tokens: IntTensor, weight: Parameter, options: EmbeddingOptions = EmbeddingOptions()
     ) -> Tensor {
-        let (vocabulary, width) = (weight.shape[0], weight.shape[1])
-        for token in tokens.values {
-            require(token >= 0 && token < vocabulary, "embedding: token \(token) is outside a table of shape \(weight.shape)")
-        }
+        weight.requireRows(tokens)
+        let width = weight.shape[1]
         let result = Tensor(shape: tokens.shape + [width], storage: Storage(count: tokens.count * width))
         unsafe ck_embedding(tokens.count, width, weight.storage.base, tokens.values, result.base)
         let (steps, batch) = tokens.shape.count == 2 ? (tokens.shape[0], tokens.shape[1]) : (1, tokens.count)
@@ -102,11 +100,21 @@ private struct Lookup {
 }
 
 extension Parameter {
+    /// Stops at a token that names no row of a table.
+    fileprivate func requireRows(_ tokens: IntTensor) {
+        for token in tokens.values {
+            require(
+                token >= 0 && token < shape[0],
+                "embedding: token \(token) among tokens of shape \(tokens.shape) is outside a table of shape \(shape)")
+        }
+    }
+
     /// Scales each row that the tokens name down to a norm of at most `maxNorm`, as PyTorch's `embedding_renorm_`: by
     /// maxNorm / (norm + 1e-7).
     ///
     /// - Parameter normType: p of the p-norm; infinity for the largest magnitude.
     package func renormalizeRows(_ tokens: IntTensor, maxNorm: Float, normType: Float) {
+        requireRows(tokens)
         let width = shape[1]
         unsafe update { values in
             for token in Set(tokens.values) {

@@ -109,7 +109,7 @@ package final class ShardedGradients: GradientSink {
     /// Right-hand partial sums of the parameter at hand, innermost last.
     private var pending: [Storage] = []
     /// Rows by table and shard.
-    private var rows: [[RowGradient]]
+    private var rows: [[RowGradient?]]
     /// Sums by group and table, once the pass is over.
     package private(set) var tables: [[RowGradient]] = []
 
@@ -124,7 +124,7 @@ package final class ShardedGradients: GradientSink {
             "ShardedGradients: blocks of \(sums.map(\.count)) floats for \(groups.count) groups of \(layout.denseCount)")
         self.sums = sums
         let shards = groups.reduce(0, +)
-        rows = layout.tables.map { Array(repeating: .empty(width: $0.shape[1]), count: shards) }
+        rows = layout.tables.map { _ in Array(repeating: nil, count: shards) }
     }
 
     package func begin(uses: [ObjectIdentifier: Int]) {
@@ -157,7 +157,7 @@ package final class ShardedGradients: GradientSink {
 
     package func contributeRows(to parameter: Parameter, shard: Int, of count: Int, rows own: RowGradient) {
         let table = layout.table(of: parameter)
-        rows[table][shard] = rows[table][shard].rows.isEmpty ? own : rows[table][shard] + own
+        rows[table][shard] = rows[table][shard].map { $0 + own } ?? own
     }
 
     package func finish() {
@@ -181,8 +181,8 @@ package final class ShardedGradients: GradientSink {
         var first = 0
         tables = groups.map { count in
             defer { first += count }
-            return rows.map { shards in
-                var sums = Array(shards[first..<first + count])
+            return zip(layout.tables, rows).map { table, shards in
+                var sums = shards[first..<first + count].map { $0 ?? .empty(width: table.shape[1]) }
                 while sums.count > 1 { sums = stride(from: 0, to: sums.count, by: 2).map { sums[$0] + sums[$0 + 1] } }
                 return sums[0]
             }

@@ -23,6 +23,7 @@ public final class Parameter: @unchecked Sendable {
     private struct Packed: @unchecked Sendable {
         var forward: Storage?
         var backward: Storage?
+        var changes: UInt64 = 0
     }
     private let packed = Mutex(Packed())
 
@@ -71,8 +72,11 @@ public final class Parameter: @unchecked Sendable {
     /// Writes new values; the packed forms are made anew at their next use.
     package func update(_ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
         try unsafe body(storage.floats)
-        packed.withLock { $0 = Packed() }
+        packed.withLock { $0 = Packed(changes: $0.changes + 1) }
     }
+
+    /// How often new values were written.
+    package var changes: UInt64 { packed.withLock { $0.changes } }
 
     /// The weight `[N, K]` as the right-hand side of x · Wᵀ: K deep, N wide.
     var packedForward: Storage {

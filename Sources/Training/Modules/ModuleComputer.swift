@@ -13,8 +13,7 @@ package final class ModuleComputer<Task: DistributedTask> {
     package init(_ task: Task, seed: UInt64) {
         self.task = task
         self.seed = seed
-        manualSeed(seed)
-        model = task.makeModel()
+        model = Generator.withDefault(seed: seed) { task.makeModel() }
         layout = ParameterLayout(model)
     }
 
@@ -34,8 +33,15 @@ package final class ModuleComputer<Task: DistributedTask> {
     private func leaf(_ shard: Int, step: UInt64, firstRow: Int, _ examples: [Task.Example]) -> SubtreeAnswer {
         var answer = SubtreeAnswer(subtree: .leaf(shard), layout: layout)
         let sink = ShardedGradients(layout: layout, groups: [1], sums: [answer.storage])
+        let changes = model.parameters.map(\.changes)
         let (sum, count) = withDropout(DropoutStream(seed: seed, step: step, firstRow: firstRow)) {
             task.loss(model, examples)
+        }
+        for (parameter, (entry, before)) in zip(model.parameters, zip(layout.entries, changes)) {
+            require(
+                parameter.changes == before,
+                "loss: \(entry.name) \(entry.shape) changed while a loss was computed, as by an embedding with maxNorm; other processes would not see it"
+            )
         }
         require(
             sum.count == 1 && count >= 0, "loss: a sum of shape \(sum.shape) over \(count); expected a scalar, and a count of 0 or more")
@@ -59,6 +65,16 @@ extension ModuleComputer: WorkerModel {
         guard work.step == step, work.firstRows.count == shards.count, work.examples.count == shards.count else {
             throw ShardWorkError(
                 description: "assignment of step \(step), shards \(shards): its content is for step \(work.step), \(work.examples.count) shards")
+        }
+        // Each shard has rows, and they follow one another.
+        var next = work.firstRows[0]
+        for (first, examples) in zip(work.firstRows, work.examples) {
+            guard first == next, first >= 0, !examples.isEmpty, first <= Int(UInt32.max) - examples.count else {
+                throw ShardWorkError(
+                    description: "assignment of step \(step), shards \(shards): \(examples.count) rows from row \(first); expected one or more from row \(next)"
+                )
+            }
+            next = first + examples.count
         }
         return compute(step: step, shards: shards, examples: Array(zip(work.firstRows, work.examples)))
     }

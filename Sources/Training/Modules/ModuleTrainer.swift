@@ -21,7 +21,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     private var batch: [Task.Example] = []
     /// Models of the other threads of this process; a model belongs to one thread.
     private var siblings: [ModuleComputer<Task>] = []
-    private var siblingsStep: UInt64?
+    /// How many of them have the parameters of the step at hand.
+    private var current = 0
 
     /// - Parameters:
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
@@ -108,10 +109,10 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     /// As many models as threads, with the parameters of this step.
     private func computers(_ count: Int) -> [ModuleComputer<Task>] {
         while siblings.count < count - 1 { siblings.append(ModuleComputer(task, seed: seed)) }
-        if count > 1, siblingsStep != step {
+        if count - 1 > current {
             let block = exportParameters()
-            for sibling in siblings { sibling.importParameters(block) }
-            siblingsStep = step
+            for sibling in siblings[current..<count - 1] { sibling.importParameters(block) }
+            current = count - 1
         }
         return [computer] + siblings.prefix(count - 1)
     }
@@ -122,6 +123,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         if let learningRate { update.optimizer.learningRate = learningRate(step) }
         let done = update.finish(clipNorm: clipNorm)
         step += 1
+        current = 0
         batch = []
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,

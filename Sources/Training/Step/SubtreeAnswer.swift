@@ -9,6 +9,9 @@ package struct SubtreeAnswer: Sendable {
     /// Floats between the gradients and the state: the loss sum and the token count, 64 bits each.
     private static let countsSize = 4
 
+    /// Tokens of one answer; as many as a step can have shards of them are still counted in 64 bits.
+    private static let tokenLimit: UInt64 = 1 << 40
+
     package let subtree: Subtree
     /// Gradients `[denseCount]`, counts, state.
     package let storage: Storage
@@ -98,10 +101,12 @@ package struct SubtreeAnswerError: Error, CustomStringConvertible {
 extension SubtreeAnswer {
     package var travelling: Storage {
         guard !tables.isEmpty else { return storage }
-        let words = tables.reduce(storage.count) { $0 + 1 + $1.rows.count * (1 + $1.width) }
+        // An answer that has travelled holds its tables behind the block, too.
+        let block = denseCount + Self.countsSize + stateSize
+        let words = tables.reduce(block) { $0 + 1 + $1.rows.count * (1 + $1.width) }
         let all = Storage(count: words)
-        unsafe all.base.update(from: storage.base, count: storage.count)
-        var place = storage.count
+        unsafe all.base.update(from: storage.base, count: block)
+        var place = block
         func put(_ number: UInt32) {
             unsafe all.base[place] = Float(bitPattern: number)
             place += 1
@@ -152,5 +157,8 @@ extension SubtreeAnswer {
         }
         self.init(
             subtree: subtree, storage: block, tables: tables, denseCount: layout.denseCount, stateSize: stateSize)
+        guard tokens <= Self.tokenLimit else {
+            throw SubtreeAnswerError(description: "an answer for \(tokens) tokens; expected at most \(Self.tokenLimit)")
+        }
     }
 }

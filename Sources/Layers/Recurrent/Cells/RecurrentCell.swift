@@ -24,11 +24,14 @@ struct RecurrentCell {
             (1...2).contains(input.shape.count) && input.shape.last == inputSize,
             "\(name): input \(input.shape) is not [B, \(inputSize)] or [\(inputSize)]")
         let isSingle = input.shape.count == 1
-        for case let state? in states {
-            require(
-                state.shape.count == input.shape.count, "\(name): state \(state.shape) for input \(input.shape)")
-        }
         let batch = isSingle ? 1 : input.shape[0]
+        require(batch > 0, "\(name): input \(input.shape) holds no sequences; expected one or more")
+        let expected = (isSingle ? [] : [batch]) + [weights.hiddenHidden.shape[1]]
+        for case (let state?, let kind) in zip(states, ["hidden", "cell"]) {
+            require(
+                state.shape == expected,
+                "\(name): \(kind) state \(state.shape) for input \(input.shape); expected \(expected)")
+        }
         let given = states.map { state in state.map { isSingle ? $0.reshaped([1, $0.count]) : $0 } }
         let next = layer(input.reshaped([1, batch, inputSize]), given)
         return isSingle ? next.map { $0.reshaped([$0.count]) } : next

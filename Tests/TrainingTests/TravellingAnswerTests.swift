@@ -1,0 +1,104 @@
+import Coordination
+import TensorCore
+import Testing
+import Training
+
+/// The two answers of a step over two shards, with the trainer they are for.
+private struct Answers {
+    let trainer: ModuleTrainer<Tagging>
+    let left: SubtreeAnswer
+    let right: SubtreeAnswer
+
+    init() throws {
+        trainer = ModuleTrainer(Tagging(rows: 4), shards: 2, clipNorm: 1)
+        trainer.beginStep()
+        func compute(_ shard: Int, _ trainer: ModuleTrainer<Tagging>) throws -> SubtreeAnswer {
+            let range = ShardRange(shard..<shard + 1)
+            return try trainer.computer.answers(to: trainer.assignment(for: range), step: 0, shards: range)[0]
+        }
+        left = try compute(0, trainer)
+        right = try compute(1, trainer)
+    }
+
+    func read(_ block: Storage) throws -> SubtreeAnswer { try trainer.answer(travelled: block, for: left.subtree) }
+}
+
+@Suite struct `An answer with sparse tables` {
+    @Test func `travels without losing a bit`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        let read = try answers.read(sent)
+        #expect(read.travelling.words == sent.words)
+        #expect(read.tables.count == 2)
+        #expect(read.tables.map(\.rows) == answers.left.tables.map(\.rows) && !read.tables[0].rows.isEmpty)
+        #expect(read.tables.map { $0.values.words } == answers.left.tables.map { $0.values.words })
+        #expect(read.lossSum == answers.left.lossSum && read.tokens == 2)
+        #expect(read.subtree == answers.left.subtree)
+    }
+
+    @Test func `of any other length is refused`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        for length in 0..<sent.count {
+            #expect(throws: SubtreeAnswerError.self, "\(length) words") { try answers.read(sent.resized(length)) }
+        }
+        for extra in 1...40 {
+            #expect(throws: SubtreeAnswerError.self) { try answers.read(sent.resized(sent.count + extra)) }
+        }
+    }
+
+    @Test func `changed at any word is read or refused, and what is read can be added`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        let (trainer, right) = (answers.trainer, answers.right)
+        try trainer.add(answers.left)
+        try trainer.add(right)
+        _ = trainer.finishStep()
+        var (read, refused) = (0, 0)
+        for index in 0..<sent.count {
+            let word = sent.words[index]
+            for value in [0, 1, word ^ 1, word ^ 0x8000_0000, 0x7FFF_FFFF, 0x8000_0000, .max] where value != word {
+                let answer: SubtreeAnswer
+                do { answer = try answers.read(sent.replacing(index, with: value)) } catch {
+                    #expect(error is SubtreeAnswerError)
+                    refused += 1
+                    continue
+                }
+                read += 1
+                // A whole step for one in some, since it takes longer than the rest.
+                guard index % 7 == 0 || index > sent.count - 200 else { continue }
+                trainer.beginStep()
+                try trainer.add(answer)
+                try trainer.add(right)
+                _ = trainer.finishStep()
+            }
+        }
+        #expect(read > 0 && refused > 0)
+    }
+
+    @Test func `whose rows are past the table or not ascending is refused`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        // Behind gradients and counts: how many rows of the first table, and which.
+        let place = answers.trainer.computer.layout.denseCount + 4
+        let rows = answers.left.tables[0].rows.map(UInt32.init)
+        #expect(Array(sent.words[place...place + rows.count]) == [UInt32(rows.count)] + rows && rows.count >= 2)
+        for last in [9, rows[rows.count - 2], UInt32.max] {
+            #expect(throws: SubtreeAnswerError.self) {
+                try answers.read(sent.replacing(place + rows.count, with: last))
+            }
+        }
+        #expect(throws: SubtreeAnswerError.self) { try answers.read(sent.replacing(place + 1, with: rows[1])) }
+        #expect(throws: SubtreeAnswerError.self) { try answers.read(sent.replacing(place, with: 10)) }
+    }
+
+    @Test func `that counts more tokens than can be added up is refused`() throws {
+        let answers = try Answers()
+        let sent = answers.left.travelling
+        // The counts lie behind the dense gradients: the loss sum, then the tokens.
+        let dense = answers.trainer.computer.layout.denseCount
+        #expect(sent.words[dense + 2] == 2 && sent.words[dense + 3] == 0)
+        let all = sent.replacing(dense + 2, with: .max).replacing(dense + 3, with: .max)
+        #expect(throws: SubtreeAnswerError.self) { try answers.read(all) }
+    }
+}
