@@ -15,7 +15,7 @@ internal import Synchronization
 /// Workers are further processes of the program that is running, with the same arguments: they come to the same `train`, find in
 /// their environment that they are workers, compute until the coordinator is done, and end there. So nothing that should
 /// happen once may stand before it, and both sides must make the same task.
-public struct DistributedTrainer<Task: DistributedTask> {
+public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     /// What a step came to.
     public struct Step: Sendable {
         /// Counted from 1.
@@ -44,7 +44,7 @@ public struct DistributedTrainer<Task: DistributedTask> {
     private let seed: UInt64
     private let clipNorm: Float
     private let schedule: (@Sendable (Int) -> Double)?
-    private let optimizer: ([Parameter]) -> ElementwiseOptimizer
+    private let optimizer: @Sendable ([Parameter]) -> ElementwiseOptimizer
 
     /// - Parameters:
     ///   - steps: optimiser updates.
@@ -55,7 +55,8 @@ public struct DistributedTrainer<Task: DistributedTask> {
     ///   - optimizer: from the model's parameters.
     public init(
         _ task: Task, steps: Int, shards: Int = 8, seed: UInt64 = 0, clipNorm: Float = 0,
-        learningRate: (@Sendable (Int) -> Double)? = nil, optimizer: @escaping ([Parameter]) -> ElementwiseOptimizer
+        learningRate: (@Sendable (Int) -> Double)? = nil,
+        optimizer: @escaping @Sendable ([Parameter]) -> ElementwiseOptimizer
     ) {
         require(steps >= 1, "DistributedTrainer: \(steps) steps; expected a positive number")
         require(
@@ -78,7 +79,7 @@ public struct DistributedTrainer<Task: DistributedTask> {
     ///   - stepDone: told of every step.
     /// - Throws: when workers give different answers, or sockets fail. A worker that is lost is neither: others take its shards.
     public func train(
-        workers: Int = 0, threads: Int = 1, stepDone: @escaping (Step) -> Void = { _ in }
+        workers: Int = 0, threads: Int = 1, stepDone: sending @escaping (Step) -> Void = { _ in }
     ) async throws -> Result {
         require(workers >= 0 && threads >= 1, "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
         try workIfAsked()
