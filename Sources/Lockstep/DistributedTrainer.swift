@@ -22,6 +22,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         public let step: Int
         /// The mean over what the task counted, before the update.
         public let loss: Double
+        /// Global norm of the mean gradient, before clipping.
         public let gradientNorm: Float
         /// Live workers; 0 in a process that trains alone.
         public let workers: Int
@@ -29,12 +30,15 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
 
     /// A finished training.
     public struct Result {
+        /// With the last step's parameters.
         public let model: Task.Model
         /// The loss of each step.
         public let losses: [Double]
         /// SHA-256 over the bytes of every parameter in the order of their names: equal for every number of workers.
         public let parametersSHA256: String
+        /// Workers that took part at any time.
         public let workersSeen: Int
+        /// Those of them that ended before the training did.
         public let workersLost: Int
     }
 
@@ -47,6 +51,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     private let optimizer: @Sendable ([Parameter]) -> ElementwiseOptimizer
 
     /// - Parameters:
+    ///   - task: the model, its examples and its loss; every process makes the same.
     ///   - steps: optimiser updates.
     ///   - shards: slices of a batch whose gradients are kept apart, a power of two; part of the result, unlike the number of workers.
     ///   - seed: first parameters and dropout follow from it.

@@ -13,6 +13,7 @@ public final class Generator: Sendable {
     /// What layers draw from when they are given no other; `manualSeed` starts it again.
     public static let `default` = Generator(seed: 0)
 
+    /// Values that follow from `seed` and the order in which parameters are drawn.
     public init(seed: UInt64) {
         state = Mutex(State(philox: Philox(seed: seed, purpose: .initialisation)))
     }
