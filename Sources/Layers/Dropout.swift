@@ -5,6 +5,7 @@ public struct Dropout: Module {
     /// The probability that an element is dropped.
     public let p: Float
 
+    /// Drops each element with probability `p`, 0...1.
     public init(p: Float = 0.5) {
         require(p >= 0 && p <= 1, "Dropout: probability \(p) is not in 0...1")
         self.p = p

@@ -4,9 +4,13 @@ public import TensorCore
 public final class Embedding: Module {
     /// `[V, E]`, standard normal at first; the padding row is zero.
     public let weight: Parameter
+    /// The token whose row gets no gradient, counted from the front.
     public let paddingIdx: Int?
+    /// The largest norm of a row that is looked up; nil for any.
     public let maxNorm: Float?
+    /// p of the norm that `maxNorm` bounds.
     public let normType: Float
+    /// Whether a row's gradient is divided by how often its token was looked up.
     public let scaleGradByFreq: Bool
 
     /// - Parameters:

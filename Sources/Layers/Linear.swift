@@ -7,6 +7,7 @@ public final class Linear: Module {
     /// `[O]`, likewise; nil without bias.
     public let bias: Parameter?
 
+    /// A weight `[O, I]` and, unless `bias` is false, a bias `[O]`, for I = `inFeatures` and O = `outFeatures`.
     public init(inFeatures: Int, outFeatures: Int, bias: Bool = true, generator: Generator = .default) {
         require(
             inFeatures > 0 && outFeatures > 0, "Linear: \(inFeatures) features to \(outFeatures); expected positive numbers")

@@ -15,13 +15,14 @@ internal import Synchronization
 /// Workers are further processes of the program that is running, with the same arguments: they come to the same `train`, find in
 /// their environment that they are workers, compute until the coordinator is done, and end there. So nothing that should
 /// happen once may stand before it, and both sides must make the same task.
-public struct DistributedTrainer<Task: DistributedTask> {
+public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     /// What a step came to.
     public struct Step: Sendable {
         /// Counted from 1.
         public let step: Int
         /// The mean over what the task counted, before the update.
         public let loss: Double
+        /// Global norm of the mean gradient, before clipping.
         public let gradientNorm: Float
         /// Live workers; 0 in a process that trains alone.
         public let workers: Int
@@ -29,12 +30,15 @@ public struct DistributedTrainer<Task: DistributedTask> {
 
     /// A finished training.
     public struct Result {
+        /// With the last step's parameters.
         public let model: Task.Model
         /// The loss of each step.
         public let losses: [Double]
         /// SHA-256 over the bytes of every parameter in the order of their names: equal for every number of workers.
         public let parametersSHA256: String
+        /// Workers that took part at any time.
         public let workersSeen: Int
+        /// Those of them that ended before the training did.
         public let workersLost: Int
     }
 
@@ -44,9 +48,10 @@ public struct DistributedTrainer<Task: DistributedTask> {
     private let seed: UInt64
     private let clipNorm: Float
     private let schedule: (@Sendable (Int) -> Double)?
-    private let optimizer: ([Parameter]) -> ElementwiseOptimizer
+    private let optimizer: @Sendable ([Parameter]) -> ElementwiseOptimizer
 
     /// - Parameters:
+    ///   - task: the model, its examples and its loss; every process makes the same.
     ///   - steps: optimiser updates.
     ///   - shards: slices of a batch whose gradients are kept apart, a power of two; part of the result, unlike the number of workers.
     ///   - seed: first parameters and dropout follow from it.
@@ -55,7 +60,8 @@ public struct DistributedTrainer<Task: DistributedTask> {
     ///   - optimizer: from the model's parameters.
     public init(
         _ task: Task, steps: Int, shards: Int = 8, seed: UInt64 = 0, clipNorm: Float = 0,
-        learningRate: (@Sendable (Int) -> Double)? = nil, optimizer: @escaping ([Parameter]) -> ElementwiseOptimizer
+        learningRate: (@Sendable (Int) -> Double)? = nil,
+        optimizer: @escaping @Sendable ([Parameter]) -> ElementwiseOptimizer
     ) {
         require(steps >= 1, "DistributedTrainer: \(steps) steps; expected a positive number")
         require(
@@ -78,7 +84,7 @@ public struct DistributedTrainer<Task: DistributedTask> {
     ///   - stepDone: told of every step.
     /// - Throws: when workers give different answers, or sockets fail. A worker that is lost is neither: others take its shards.
     public func train(
-        workers: Int = 0, threads: Int = 1, stepDone: @escaping (Step) -> Void = { _ in }
+        workers: Int = 0, threads: Int = 1, stepDone: sending @escaping (Step) -> Void = { _ in }
     ) async throws -> Result {
         require(workers >= 0 && threads >= 1, "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
         try workIfAsked()

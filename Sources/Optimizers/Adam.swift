@@ -6,6 +6,7 @@ public import TensorCore
 /// m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε).
 /// With `amsgrad` (Reddi, Kale and Kumar, 2018) the largest v so far stands in the place of v.
 public final class Adam: ElementwiseOptimizer {
+    /// One group for all parameters.
     public convenience init(
         _ parameters: [Parameter], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
         epsilon: Double = 1e-8, weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false,
@@ -16,6 +17,8 @@ public final class Adam: ElementwiseOptimizer {
             weightDecay: weightDecay, amsgrad: amsgrad, maximize: maximize, decoupledWeightDecay: decoupledWeightDecay)
     }
 
+    /// Groups with settings of their own; what a group leaves out is taken from here.
+    ///
     /// - Parameters:
     ///   - weightDecay: added to the gradient, times the parameter.
     ///   - decoupledWeightDecay: takes the weight decay from the parameter itself, as `AdamW` does.
@@ -34,6 +37,7 @@ public final class Adam: ElementwiseOptimizer {
 ///
 /// p ← p · (1 − lr · weightDecay), then as `Adam`.
 public final class AdamW: ElementwiseOptimizer {
+    /// One group for all parameters.
     public convenience init(
         _ parameters: [Parameter], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
         epsilon: Double = 1e-8, weightDecay: Double = 1e-2, amsgrad: Bool = false, maximize: Bool = false
@@ -43,6 +47,9 @@ public final class AdamW: ElementwiseOptimizer {
             weightDecay: weightDecay, amsgrad: amsgrad, maximize: maximize)
     }
 
+    /// Groups with settings of their own; what a group leaves out is taken from here.
+    ///
+    /// - Parameter weightDecay: times the learning rate, the part of each parameter that is taken from it.
     public init(
         _ groups: [ParameterGroup], learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999),
         epsilon: Double = 1e-8, weightDecay: Double = 1e-2, amsgrad: Bool = false, maximize: Bool = false

@@ -9,6 +9,7 @@ public struct OptimizerState: Sendable, Equatable {
         /// By PyTorch's names: `exp_avg`, `exp_avg_sq`, `max_exp_avg_sq`, `momentum_buffer`, `square_avg`, `grad_avg`.
         public var arrays: [String: [Float]]
 
+        /// What is kept about a parameter after `step` updates.
         public init(step: UInt64, arrays: [String: [Float]]) {
             self.step = step
             self.arrays = arrays
@@ -20,6 +21,7 @@ public struct OptimizerState: Sendable, Equatable {
     /// The settings of each group by PyTorch's names (`betas` as `beta1` and `beta2`), 1 for true.
     public var groups: [[String: Double]]
 
+    /// A state to load.
     public init(entries: [Entry], groups: [[String: Double]]) {
         self.entries = entries
         self.groups = groups
@@ -35,6 +37,7 @@ public struct OptimizerStateError: Error, Equatable, CustomStringConvertible {
 extension ElementwiseOptimizer {
     private static let initialRateName = "initial_lr"
 
+    /// A copy of all that the optimiser keeps.
     public var state: OptimizerState {
         let entries = slots.map { slot in
             OptimizerState.Entry(

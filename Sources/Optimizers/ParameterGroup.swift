@@ -4,12 +4,14 @@ public import TensorCore
 ///
 /// What is left out when a group is made takes the optimiser's default; a setting that the optimiser does not have is refused.
 public struct ParameterGroup {
+    /// What an update changes.
     public let parameters: [Parameter]
     /// What is set; once an optimiser has the group, all that it knows.
     package internal(set) var values: [Hyperparameter: Double] = [:]
     /// The learning rate before any schedule changed it, as PyTorch's `initial_lr`; nil without a schedule.
     package var initialLearningRate: Double?
 
+    /// - Parameter parameters: of this group; a parameter belongs to one group.
     public init(
         _ parameters: [Parameter], learningRate: Double? = nil, weightDecay: Double? = nil,
         betas: (Double, Double)? = nil, epsilon: Double? = nil, amsgrad: Bool? = nil, momentum: Double? = nil,
@@ -38,42 +40,52 @@ package enum Hyperparameter: String, Sendable, CaseIterable {
 }
 
 extension ParameterGroup {
+    /// The rate of the next update; schedules set it.
     public var learningRate: Double {
         get { self[.learningRate] }
         set { self[.learningRate] = newValue }
     }
+    /// Times the parameter, what is added to its gradient; with `AdamW`, the part that is taken from it.
     public var weightDecay: Double {
         get { self[.weightDecay] }
         set { self[.weightDecay] = newValue }
     }
+    /// Adam's β₁ and β₂.
     public var betas: (Double, Double) {
         get { (self[.beta1], self[.beta2]) }
         set { (self[.beta1], self[.beta2]) = newValue }
     }
+    /// ε, added to the root that Adam and RMSprop divide by.
     public var epsilon: Double {
         get { self[.epsilon] }
         set { self[.epsilon] = newValue }
     }
+    /// Divides by the root of the largest average so far.
     public var amsgrad: Bool {
         get { self[.amsgrad] != 0 }
         set { self[.amsgrad] = newValue.number }
     }
+    /// The part of the last update's direction that is kept.
     public var momentum: Double {
         get { self[.momentum] }
         set { self[.momentum] = newValue }
     }
+    /// The part of the gradient that momentum leaves out.
     public var dampening: Double {
         get { self[.dampening] }
         set { self[.dampening] = newValue }
     }
+    /// Looks ahead by the momentum.
     public var nesterov: Bool {
         get { self[.nesterov] != 0 }
         set { self[.nesterov] = newValue.number }
     }
+    /// α, the part of the average of squares that RMSprop keeps.
     public var alpha: Double {
         get { self[.alpha] }
         set { self[.alpha] = newValue }
     }
+    /// Takes the square of the mean gradient from the average of squares.
     public var centered: Bool {
         get { self[.centered] != 0 }
         set { self[.centered] = newValue.number }

@@ -6,6 +6,7 @@ public import TensorCore
 /// s ← αs + (1 − α)g², b ← momentum · b + g / (√s + ε), p ← p − lr · b;
 /// with `centered` a ← αa + (1 − α)g, and √(s − a²) stands in the place of √s.
 public final class RMSprop: ElementwiseOptimizer {
+    /// One group for all parameters.
     public convenience init(
         _ parameters: [Parameter], learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8,
         weightDecay: Double = 0, momentum: Double = 0, centered: Bool = false, maximize: Bool = false
@@ -15,6 +16,8 @@ public final class RMSprop: ElementwiseOptimizer {
             weightDecay: weightDecay, momentum: momentum, centered: centered, maximize: maximize)
     }
 
+    /// Groups with settings of their own; what a group leaves out is taken from here.
+    ///
     /// - Parameter weightDecay: added to the gradient, times the parameter.
     public init(
         _ groups: [ParameterGroup], learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8,

@@ -6,6 +6,7 @@ public import TensorCore
 /// b ← momentum · b + (1 − dampening)g, at a parameter's first update b ← g; p ← p − lr · b,
 /// with `nesterov` (Sutskever et al., 2013) p ← p − lr · (g + momentum · b), without momentum p ← p − lr · g.
 public final class SGD: ElementwiseOptimizer {
+    /// One group for all parameters.
     public convenience init(
         _ parameters: [Parameter], learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0,
         weightDecay: Double = 0, nesterov: Bool = false, maximize: Bool = false
@@ -15,6 +16,8 @@ public final class SGD: ElementwiseOptimizer {
             weightDecay: weightDecay, nesterov: nesterov, maximize: maximize)
     }
 
+    /// Groups with settings of their own; what a group leaves out is taken from here.
+    ///
     /// - Parameter weightDecay: added to the gradient, times the parameter.
     public init(
         _ groups: [ParameterGroup], learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0,

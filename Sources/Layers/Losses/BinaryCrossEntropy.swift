@@ -28,16 +28,24 @@ public func binaryCrossEntropyWithLogits(
 
 /// `binaryCrossEntropyWithLogits` with its settings, as PyTorch's module.
 public struct BCEWithLogitsLoss {
+    /// A factor for each loss; nil for 1.
     public var weight: Tensor?
+    /// What becomes of the losses of single elements.
     public var reduction: Reduction
+    /// A factor for the "yes" part; nil for 1.
     public var posWeight: Tensor?
 
+    /// The settings of `binaryCrossEntropyWithLogits`.
     public init(weight: Tensor? = nil, reduction: Reduction = .mean, posWeight: Tensor? = nil) {
         self.weight = weight
         self.reduction = reduction
         self.posWeight = posWeight
     }
 
+    /// - Parameters:
+    ///   - logits: of any shape.
+    ///   - targets: of the same shape, in 0...1.
+    /// - Returns: a scalar; with `.none` the logits' shape.
     public func callAsFunction(_ logits: Tensor, _ targets: Tensor) -> Tensor {
         binaryCrossEntropyWithLogits(logits, targets, weight: weight, reduction: reduction, posWeight: posWeight)
     }

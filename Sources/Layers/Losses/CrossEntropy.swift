@@ -53,10 +53,14 @@ public func crossEntropy(
 public struct CrossEntropyLoss {
     /// `[C]`; nil for all 1.
     public var weight: Tensor?
+    /// A class target that is not counted.
     public var ignoreIndex: Int
+    /// What becomes of the losses of single targets.
     public var reduction: Reduction
+    /// ε, in 0...1.
     public var labelSmoothing: Float
 
+    /// The settings of `crossEntropy`.
     public init(
         weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: Reduction = .mean, labelSmoothing: Float = 0
     ) {
@@ -66,12 +70,20 @@ public struct CrossEntropyLoss {
         self.labelSmoothing = labelSmoothing
     }
 
+    /// - Parameters:
+    ///   - logits: `[N, C]`, `[C]`, or `[N, C, d1, …]`.
+    ///   - targets: classes, `[N]`, a single number, or `[N, d1, …]`.
+    /// - Returns: a scalar; with `.none` the targets' shape.
     public func callAsFunction(_ logits: Tensor, _ targets: IntTensor) -> Tensor {
         crossEntropy(
             logits, targets, weight: weight, ignoreIndex: ignoreIndex, reduction: reduction,
             labelSmoothing: labelSmoothing)
     }
 
+    /// - Parameters:
+    ///   - logits: `[N, C]`, `[C]`, or `[N, C, d1, …]`.
+    ///   - targets: the share of each class, of the same shape.
+    /// - Returns: a scalar; with `.none` the shape without the class axis.
     public func callAsFunction(_ logits: Tensor, _ targets: Tensor) -> Tensor {
         crossEntropy(logits, targets, weight: weight, reduction: reduction, labelSmoothing: labelSmoothing)
     }

@@ -25,15 +25,22 @@ public func nllLoss(
 public struct NLLLoss {
     /// `[C]`; nil for all 1.
     public var weight: Tensor?
+    /// A target that is not counted.
     public var ignoreIndex: Int
+    /// What becomes of the losses of single targets.
     public var reduction: Reduction
 
+    /// The settings of `nllLoss`.
     public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: Reduction = .mean) {
         self.weight = weight
         self.ignoreIndex = ignoreIndex
         self.reduction = reduction
     }
 
+    /// - Parameters:
+    ///   - logProbabilities: `[N, C]`, `[C]`, or `[N, C, d1, …]`.
+    ///   - targets: `[N]`, a single number, or `[N, d1, …]`.
+    /// - Returns: a scalar; with `.none` the targets' shape.
     public func callAsFunction(_ logProbabilities: Tensor, _ targets: IntTensor) -> Tensor {
         nllLoss(logProbabilities, targets, weight: weight, ignoreIndex: ignoreIndex, reduction: reduction)
     }

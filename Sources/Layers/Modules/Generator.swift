@@ -21,6 +21,7 @@ public final class Generator: Sendable {
         try $scoped.withValue(Generator(seed: seed), operation: body)
     }
 
+    /// Values that follow from `seed` and the order in which parameters are drawn.
     public init(seed: UInt64) {
         state = Mutex(State(philox: Philox(seed: seed, purpose: .initialisation)))
     }

@@ -9,12 +9,17 @@ public struct StateDictError: Error, Equatable, CustomStringConvertible {
     /// Names whose shapes differ.
     public var misshaped: [Shapes] = []
 
+    /// One parameter of another shape.
     public struct Shapes: Equatable, Sendable {
+        /// The parameter's name.
         public let name: String
+        /// The module's shape.
         public let expected: [Int]
+        /// The dict's shape.
         public let found: [Int]
     }
 
+    /// Nothing is wrong.
     public var isEmpty: Bool { missing.isEmpty && unexpected.isEmpty && misshaped.isEmpty }
 
     public var description: String {

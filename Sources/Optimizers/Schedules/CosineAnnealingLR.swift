@@ -6,6 +6,9 @@ public final class CosineAnnealingLR: LRScheduler {
     private let tMax: Int
     private let etaMin: Double
 
+    /// - Parameters:
+    ///   - tMax: steps from the first rate to the last.
+    ///   - etaMin: the last rate.
     public init(_ optimizer: any Optimizer, tMax: Int, etaMin: Double = 0) {
         require(tMax >= 1, "CosineAnnealingLR: \(tMax) steps; expected at least 1")
         self.tMax = tMax

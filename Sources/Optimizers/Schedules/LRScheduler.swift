@@ -3,6 +3,7 @@
 /// Making one sets the rates of the first step; `step()` after each `optimizer.step()` sets those of the next.
 /// Most schedules find a rate from the one before, so that several can work on one optimiser.
 public class LRScheduler {
+    /// Whose rates are set.
     public let optimizer: any Optimizer
     /// Calls of `step()`, counted from the schedule's own beginning.
     public internal(set) var lastEpoch = -1

@@ -2,6 +2,7 @@ internal import TensorCore
 
 /// The learning rate of each step, as a factor of the configured one.
 public struct LearningRateSchedule: Sendable, Equatable, Codable {
+    /// How the rate goes on after the warm-up.
     public enum Shape: String, Sendable, Codable, CaseIterable {
         /// The same rate throughout.
         case constant
@@ -11,12 +12,14 @@ public struct LearningRateSchedule: Sendable, Equatable, Codable {
         case linear
     }
 
+    /// How the rate goes on after the warm-up.
     public var shape: Shape
     /// Steps of a straight rise from 0 that come first.
     public var warmup: UInt64
     /// The last factor of a falling shape.
     public var minimum: Double
 
+    /// `warmup` steps of a rise, then `shape`, down to the factor `minimum`.
     public init(shape: Shape, warmup: UInt64 = 0, minimum: Double = 0) {
         self.shape = shape
         self.warmup = warmup

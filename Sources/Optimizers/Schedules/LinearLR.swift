@@ -6,6 +6,10 @@ public final class LinearLR: LRScheduler {
     private let endFactor: Double
     private let totalIters: Int
 
+    /// - Parameters:
+    ///   - startFactor: of the first step, above 0 and at most 1.
+    ///   - endFactor: from step `totalIters` on, 0...1.
+    ///   - totalIters: steps from the one to the other.
     public init(
         _ optimizer: any Optimizer, startFactor: Double = 1.0 / 3, endFactor: Double = 1, totalIters: Int = 5
     ) {

@@ -4,7 +4,13 @@ internal import TensorCore
 ///
 /// Momentum, or Adam's β₁, goes the other way: from `maxMomentum` to `baseMomentum` and back.
 public final class OneCycleLR: LRScheduler {
-    public enum AnnealStrategy: String, Sendable, CaseIterable { case cos, linear }
+    /// The way from one value to another.
+    public enum AnnealStrategy: String, Sendable, CaseIterable {
+        /// Half a cosine.
+        case cos
+        /// A straight line.
+        case linear
+    }
 
     /// From one value to another until the step `end`.
     private struct Phase {

@@ -2,10 +2,22 @@ internal import TensorCore
 
 /// The rate times `factor` once a metric has not got better for more than `patience` steps, as PyTorch's `ReduceLROnPlateau`.
 public final class ReduceLROnPlateau {
-    public enum Mode: String, Sendable, CaseIterable { case min, max }
+    /// Which metrics are better.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Smaller ones.
+        case min
+        /// Larger ones.
+        case max
+    }
     /// Whether `threshold` is a part of the best metric or a difference from it.
-    public enum ThresholdMode: String, Sendable, CaseIterable { case rel, abs }
+    public enum ThresholdMode: String, Sendable, CaseIterable {
+        /// A part of the best metric.
+        case rel
+        /// A difference from the best metric.
+        case abs
+    }
 
+    /// Whose rates are set.
     public let optimizer: any Optimizer
     /// The best metric so far.
     public private(set) var best: Double

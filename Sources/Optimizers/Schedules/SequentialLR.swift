@@ -7,6 +7,9 @@ public class SequentialLR: LRScheduler {
     private let schedules: [LRScheduler]
     private let milestones: [Int]
 
+    /// - Parameters:
+    ///   - schedules: one after another, at least one.
+    ///   - milestones: the step at which each schedule after the first takes over, one fewer than schedules.
     public init(_ optimizer: any Optimizer, schedules: [LRScheduler], milestones: [Int]) {
         require(
             !schedules.isEmpty && milestones.count == schedules.count - 1,
@@ -48,6 +51,9 @@ public class SequentialLR: LRScheduler {
 
 /// A straight rise over `warmupSteps`, then half a cosine over `tMax` steps: `LinearLR` and `CosineAnnealingLR` in a `SequentialLR`.
 public final class WarmupCosine: SequentialLR {
+    /// - Parameters:
+    ///   - warmupSteps: of the rise from `startFactor` times the first rate.
+    ///   - tMax: steps of the fall to `etaMin`.
     public init(
         _ optimizer: any Optimizer, warmupSteps: Int, startFactor: Double = 1.0 / 3, tMax: Int, etaMin: Double = 0
     ) {

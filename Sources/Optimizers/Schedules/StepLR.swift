@@ -5,6 +5,9 @@ public final class StepLR: LRScheduler {
     private let stepSize: Int
     private let gamma: Double
 
+    /// - Parameters:
+    ///   - stepSize: steps between two changes.
+    ///   - gamma: the factor of each change.
     public init(_ optimizer: any Optimizer, stepSize: Int, gamma: Double = 0.1) {
         require(stepSize >= 1, "StepLR: a step size of \(stepSize); expected at least 1")
         self.stepSize = stepSize
@@ -24,6 +27,7 @@ public final class StepLR: LRScheduler {
 public final class ExponentialLR: LRScheduler {
     private let gamma: Double
 
+    /// - Parameter gamma: the factor of each step.
     public init(_ optimizer: any Optimizer, gamma: Double) {
         self.gamma = gamma
         super.init(optimizer)

@@ -45,12 +45,15 @@ extension Tensor {
 // MARK: With a number
 
 extension Tensor {
+    /// Every element with its sign turned.
     public static prefix func - (a: Tensor) -> Tensor { a * -1 }
 
+    /// Every element plus a number.
     public static func + (a: Tensor, number: Float) -> Tensor {
         a.recording("+", mapped(a) { $0 + number }) { $0 }
     }
 
+    /// Every element minus a number.
     public static func - (a: Tensor, number: Float) -> Tensor {
         a.recording("-", mapped(a) { $0 - number }) { $0 }
     }
@@ -65,12 +68,15 @@ extension Tensor {
         a.recording("/", mapped(a) { $0 / divisor }) { mapped($0) { $0 / divisor } }
     }
 
+    /// A number plus every element.
     public static func + (number: Float, a: Tensor) -> Tensor { a + number }
 
+    /// A number minus every element.
     public static func - (number: Float, a: Tensor) -> Tensor {
         a.recording("-", mapped(a) { number - $0 }) { scaled($0, by: -1) }
     }
 
+    /// A number times every element.
     public static func * (factor: Float, a: Tensor) -> Tensor { a * factor }
 
     /// A number over every element.

@@ -2,7 +2,14 @@ internal import CKernels
 
 /// The instruction sets that kernels exist for. All of them give the same bits.
 public enum InstructionSet: String, Sendable, CaseIterable {
-    case portable, avx2, avx512, neon
+    /// Plain C, on any processor.
+    case portable
+    /// x86-64 with AVX2 and FMA: 8 lanes.
+    case avx2
+    /// x86-64 with AVX-512: 16 lanes.
+    case avx512
+    /// Arm: 4 lanes.
+    case neon
 
     var kernel: ck_isa {
         switch self {
@@ -41,7 +48,9 @@ public enum InstructionSet: String, Sendable, CaseIterable {
 
 /// An instruction set that cannot be used here.
 public struct InstructionSetError: Error, CustomStringConvertible {
+    /// What was asked for.
     public let name: String
+    /// What there is.
     public let available: [InstructionSet]
 
     public var description: String {

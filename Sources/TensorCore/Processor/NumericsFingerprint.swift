@@ -13,6 +13,7 @@ public struct NumericsFingerprint: Sendable, Equatable {
         words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) } }
     }
 
+    /// The same as 64 hexadecimal digits.
     public var hex: String {
         words.map { word in
             let digits = String(word, radix: 16)

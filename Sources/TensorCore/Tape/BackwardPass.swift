@@ -7,6 +7,7 @@ public struct ShardLayout: Sendable, Equatable {
     /// One range of rows a shard.
     public let ranges: [Range<Int>]
 
+    /// `ranges` follow one another from 0 to `rows`.
     public init(rows: Int, ranges: [Range<Int>]) {
         require(
             ranges.first?.lowerBound == 0 && ranges.last?.upperBound == rows

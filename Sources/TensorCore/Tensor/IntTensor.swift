@@ -5,6 +5,7 @@ public struct IntTensor: Sendable, Hashable {
     /// The elements in row-major order.
     public let values: [Int32]
 
+    /// An array of the given values in row-major order.
     public init(_ values: [Int32], shape: [Int]) {
         require(
             values.count == shape.reduce(1, *), "IntTensor: \(values.count) values do not fill the shape \(shape)")

@@ -6,6 +6,7 @@ internal import Synchronization
 /// The optimiser writes `storage` between steps; while a step is computed, any number of threads read it. Matrix products read weights in packed
 /// form: each orientation is packed at most once between two changes.
 public final class Parameter: @unchecked Sendable {
+    /// The size along each axis.
     public let shape: [Int]
     package let storage: Storage
     /// Whether gradients are kept as the rows that were looked up; for tables that only embeddings use.
@@ -27,6 +28,9 @@ public final class Parameter: @unchecked Sendable {
     }
     private let packed = Mutex(Packed())
 
+    /// A parameter of the given values in row-major order.
+    ///
+    /// - Parameter sparseGradient: keeps gradients as the rows that were looked up; for tables `[V, E]` that only embeddings use.
     public init(_ values: [Float], shape: [Int], sparseGradient: Bool = false) {
         require(
             values.count == shape.reduce(1, *), "Parameter: \(values.count) values do not fill the shape \(shape)")
@@ -51,8 +55,10 @@ public final class Parameter: @unchecked Sendable {
             "backward: a parameter of shape \(shape) with a sparse gradient is used by something else than an embedding")
     }
 
+    /// The number of elements.
     public var count: Int { storage.count }
 
+    /// The elements in row-major order.
     public var values: [Float] { unsafe Array(storage.floats) }
 
     /// The parameter as an operand of the elementary operations.
@@ -64,6 +70,7 @@ public final class Parameter: @unchecked Sendable {
         return Tensor(shape: shape, storage: storage, origin: GradientMode.isEnabled ? .init(node: node, output: 0) : nil)
     }
 
+    /// Forgets the gradient.
     public func zeroGradient() {
         denseGradient = nil
         rowGradient = nil

@@ -43,6 +43,7 @@ public struct Tensor {
     /// A scalar.
     public init(_ value: Float) { self.init([value], shape: []) }
 
+    /// A tensor of zeros.
     public static func zeros(_ shape: [Int]) -> Tensor {
         Tensor(shape: shape, storage: Storage(zeros: shape.reduce(1, *)))
     }

@@ -20,6 +20,7 @@ public import TensorCore
 /// }
 /// ```
 public protocol DistributedTask: Sendable {
+    /// What is trained.
     associatedtype Model: Module
     /// One row of a batch, as it travels.
     associatedtype Example: Codable & Sendable

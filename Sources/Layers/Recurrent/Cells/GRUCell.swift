@@ -4,6 +4,7 @@ public import TensorCore
 public final class GRUCell: Module {
     private let cell: RecurrentCell
 
+    /// A cell of H = `hiddenSize` units that reads I = `inputSize` features; every weight is uniform in ±1/√H at first.
     public init(
         inputSize: Int, hiddenSize: Int, bias: Bool = true, generator: Generator = .default
     ) {
@@ -11,7 +12,7 @@ public final class GRUCell: Module {
             "GRUCell", gatesPerUnit: 3, inputSize: inputSize, hiddenSize: hiddenSize, bias: bias, generator: generator)
     }
 
-    /// `weight_ih` `[3·H, I]`, `weight_hh`, `bias_ih`, `bias_hh`.
+    /// `weight_ih` `[3·H, I]`, `weight_hh` `[3·H, H]`, `bias_ih` and `bias_hh` `[3·H]`.
     public var namedParameters: [(name: String, parameter: Parameter)] { cell.namedParameters }
 
     /// One time step.

@@ -4,12 +4,13 @@ public import TensorCore
 public final class LSTMCell: Module {
     private let cell: RecurrentCell
 
+    /// A cell of H = `hiddenSize` units that reads I = `inputSize` features; every weight is uniform in ±1/√H at first.
     public init(inputSize: Int, hiddenSize: Int, bias: Bool = true, generator: Generator = .default) {
         cell = RecurrentCell(
             "LSTMCell", gatesPerUnit: 4, inputSize: inputSize, hiddenSize: hiddenSize, bias: bias, generator: generator)
     }
 
-    /// `weight_ih` `[4·H, I]`, `weight_hh`, `bias_ih`, `bias_hh`.
+    /// `weight_ih` `[4·H, I]`, `weight_hh` `[4·H, H]`, `bias_ih` and `bias_hh` `[4·H]`.
     public var namedParameters: [(name: String, parameter: Parameter)] { cell.namedParameters }
 
     /// One time step.

@@ -5,6 +5,7 @@ public final class RNNCell: Module {
     private let cell: RecurrentCell
     private let nonlinearity: Nonlinearity
 
+    /// A cell of H = `hiddenSize` units that reads I = `inputSize` features; every weight is uniform in ±1/√H at first.
     public init(
         inputSize: Int, hiddenSize: Int, bias: Bool = true, nonlinearity: Nonlinearity = .tanh,
         generator: Generator = .default
@@ -14,7 +15,7 @@ public final class RNNCell: Module {
         self.nonlinearity = nonlinearity
     }
 
-    /// `weight_ih` `[H, I]`, `weight_hh`, `bias_ih`, `bias_hh`.
+    /// `weight_ih` `[H, I]`, `weight_hh` `[H, H]`, `bias_ih` and `bias_hh` `[H]`.
     public var namedParameters: [(name: String, parameter: Parameter)] { cell.namedParameters }
 
     /// One time step.

@@ -2,7 +2,10 @@ internal import CKernels
 
 /// What an Elman RNN applies to its pre-activation.
 public enum Nonlinearity: String, Sendable, Codable, CaseIterable {
-    case tanh, relu
+    /// Hyperbolic tangent.
+    case tanh
+    /// max(x, 0).
+    case relu
 
     var kernel: ck_activation { self == .tanh ? CK_TANH : CK_RELU }
 }
