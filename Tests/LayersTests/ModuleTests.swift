@@ -176,6 +176,18 @@ private struct Tied: Module {
         #expect(module.parameters.map(\.values) == before)
     }
 
+    @Test func `of which one part fits and another does not changes neither`() {
+        let module = Linear(inFeatures: 2, outFeatures: 3)
+        let before = module.parameters.map(\.values)
+        for given in [
+            ["weight": Tensor.zeros([3, 2]), "bias": Tensor.zeros([2])], ["weight": Tensor.zeros([3, 2])],
+            ["weight": Tensor.zeros([3, 2]), "bias": Tensor.zeros([3]), "stray": Tensor(1)],
+        ] {
+            #expect(throws: StateDictError.self) { try module.load(stateDict: given) }
+            #expect(module.parameters.map(\.values) == before)
+        }
+    }
+
     @Test func `when not strict may lack names and have others`() throws {
         let module = Tied()
         let weight = module.embedding.weight.values
