@@ -23,7 +23,7 @@ package enum ClusterTraining {
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> Void
     ) async throws -> Roster {
         let directory = try PrivateDirectory()
-        let children = ChildEvents()
+        let children = ChildEvents(started: workers)
         let endpoint = try directory.endpoint("data")
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),

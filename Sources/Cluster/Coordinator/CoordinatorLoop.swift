@@ -47,6 +47,7 @@ package final class CoordinatorLoop {
     /// Shards that the machine wants computed here; done between two looks at the sockets, so that workers are taken in meanwhile.
     private var localWork: (step: UInt64, range: ShardRange)?
     private var failure: ClusterError?
+    private var childrenEnded = 0
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
 
@@ -116,7 +117,7 @@ package final class CoordinatorLoop {
                 let ready = try poller.wait(within: patience)
                 if ready?[dataSlot].contains(.readable) == true { try drain(data) }
                 if ready?[controlSlot].contains(.readable) == true { try drain(control) }
-                for worker in children.takeExited() { perform(.workerExited(worker)) }
+                noteExits()
                 if clock.now - lastTick > .milliseconds(100) {
                     lastTick = clock.now
                     perform(.tick)
@@ -129,7 +130,24 @@ package final class CoordinatorLoop {
         }
         perform(.stop(reason: trainer.isDone ? "the run is done" : "the run was stopped"))
         _ = try outbox.flush(data)
+        // A worker that this process started may say its first hello only now: it is told too.
+        let deadline = clock.now + .seconds(2)
+        while childrenEnded < children.started, clock.now < deadline {
+            if try poller.wait(within: .milliseconds(5)) != nil {
+                try drain(data)
+                try drain(control)
+            }
+            _ = try outbox.flush(data)
+            noteExits()
+        }
         try data.close(linger: .seconds(2))
+    }
+
+    private func noteExits() {
+        for worker in children.takeExited() {
+            childrenEnded += 1
+            perform(.workerExited(worker))
+        }
     }
 
     private var now: Duration { clock.now - begun }

@@ -4,8 +4,10 @@ internal import Synchronization
 /// Where the launcher of local workers says that one has ended, for the coordinator's loop to find.
 package final class ChildEvents: Sendable {
     private let exited = Mutex<[WorkerID]>([])
+    /// Workers that the launcher starts.
+    let started: Int
 
-    package init() {}
+    package init(started: Int = 0) { self.started = started }
 
     func reportExit(of worker: WorkerID) { exited.withLock { $0.append(worker) } }
 
