@@ -54,7 +54,8 @@ let package = Package(
         .executableTarget(
             name: "LockstepCommand",
             dependencies: [
-                "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers", "Layers", "Interchange",
+                "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers", "Layers",
+                "Interchange",
                 "Lessons",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -70,7 +71,9 @@ let package = Package(
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
         .testTarget(
             name: "TrainingTests",
-            dependencies: ["Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination"]),
+            dependencies: [
+                "Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination",
+            ]),
         .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Interchange"]),
         .testTarget(
             name: "GoldenTests",

@@ -18,7 +18,8 @@ package enum ClusterTraining {
 
     /// Trains with `workers` processes on this machine, over sockets that only this user can reach.
     package static func train(
-        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int, program: LocalWorkers.Program = .lockstep,
+        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int,
+        program: LocalWorkers.Program = .lockstep,
         threads: Int, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> Void
     ) async throws -> Roster {
@@ -30,7 +31,9 @@ package enum ClusterTraining {
             fallbackAfter: .seconds(10), threads: threads)
         let loop = CoordinatorLoop(trainer, settings: settings, children: children, note: note)
         let context = try Context()
-        let launcher = Task { await LocalWorkers(count: workers, program: program, endpoint: endpoint, children: children).run() }
+        let launcher = Task {
+            await LocalWorkers(count: workers, program: program, endpoint: endpoint, children: children).run()
+        }
         do {
             try await onThread {
                 try loop.run(in: context, ready: { _ in }, shouldStop: shouldStop, stepDone: stepDone)
@@ -53,8 +56,10 @@ package enum ClusterTraining {
 
     /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
     package static func coordinate(
-        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration, threads: Int,
-        ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool, note: @escaping (String) -> Void,
+        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration,
+        threads: Int,
+        ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
+        note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, Int) throws -> Void
     ) async throws -> Roster {
         let settings = CoordinatorSettings(
@@ -81,7 +86,8 @@ package enum ClusterTraining {
         guard endpoint.isLoopback else {
             throw ClusterError(
                 exitCode: 2,
-                "endpoint \(endpoint): without keys only this machine may connect; expected ipc://PATH or tcp://127.0.0.1:PORT")
+                "endpoint \(endpoint): without keys only this machine may connect; expected ipc://PATH or tcp://127.0.0.1:PORT"
+            )
         }
         if case .ipc(let path) = endpoint.transport {
             do { try PrivateDirectory.check(URL(fileURLWithPath: path).deletingLastPathComponent().path) } catch {

@@ -10,7 +10,8 @@ public final class Linear: Module {
     /// A weight `[O, I]` and, unless `bias` is false, a bias `[O]`, for I = `inFeatures` and O = `outFeatures`.
     public init(inFeatures: Int, outFeatures: Int, bias: Bool = true, generator: Generator = .default) {
         require(
-            inFeatures > 0 && outFeatures > 0, "Linear: \(inFeatures) features to \(outFeatures); expected positive numbers")
+            inFeatures > 0 && outFeatures > 0,
+            "Linear: \(inFeatures) features to \(outFeatures); expected positive numbers")
         let bound = 1 / Float(inFeatures).squareRoot()
         weight = generator.uniform([outFeatures, inFeatures], bound: bound)
         self.bias = bias ? generator.uniform([outFeatures], bound: bound) : nil

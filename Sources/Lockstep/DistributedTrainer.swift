@@ -86,7 +86,9 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     public func train(
         workers: Int = 0, threads: Int = 1, stepDone: sending @escaping (Step) -> Void = { _ in }
     ) async throws -> Result {
-        require(workers >= 0 && threads >= 1, "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
+        require(
+            workers >= 0 && threads >= 1,
+            "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
         try workIfAsked()
         let trainer = ModuleTrainer(
             task, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
@@ -108,11 +110,13 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         } else {
             var random = SystemRandomNumberGenerator()
             roster = try await ClusterTraining.train(
-                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, program: .itself, threads: threads,
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, program: .itself,
+                threads: threads,
                 shouldStop: { false }, note: { _ in }, stepDone: { done($0, workers: $1) })
         }
         return Result(
-            model: trainer.computer.model, losses: losses, parametersSHA256: parametersSHA256(of: trainer.computer.model),
+            model: trainer.computer.model, losses: losses,
+            parametersSHA256: parametersSHA256(of: trainer.computer.model),
             workersSeen: roster.seen, workersLost: roster.lost)
     }
 

@@ -57,7 +57,8 @@ enum ExitStatus {
 
     private static func sentence(for error: any Error) -> String {
         let text =
-            Lockstep.exitCode(for: error) == .validationFailure ? Lockstep.message(for: error) : String(describing: error)
+            Lockstep.exitCode(for: error) == .validationFailure
+            ? Lockstep.message(for: error) : String(describing: error)
         return text.split(separator: "\n").joined(separator: " ")
     }
 

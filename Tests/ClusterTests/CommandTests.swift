@@ -8,7 +8,10 @@ struct `The command` {
         let run = "\(place.path)/run"
         let text = try place.text()
         let trained = try place.run(
-            ["train", "--data", text, "--hidden-size", "16", "--batch-size", "8", "--seq-len", "8", "--steps", "20", "--run", run])
+            [
+                "train", "--data", text, "--hidden-size", "16", "--batch-size", "8", "--seq-len", "8", "--steps", "20",
+                "--run", run,
+            ])
         #expect(trained.code == 0, "\(trained.errors)")
         let sample = ["sample", run, "--prompt", "the ", "--length", "40", "--seed", "3"]
         let first = try place.run(sample)
@@ -32,11 +35,13 @@ struct `The command` {
 
     @Test(
         arguments: [
-            (["--hiden-size", "3"], "hiden-size"), (["--cell", "lstn"], "expected rnn, lstm or gru"), (["--lr", "-1"], "--lr"),
+            (["--hiden-size", "3"], "hiden-size"), (["--cell", "lstn"], "expected rnn, lstm or gru"),
+            (["--lr", "-1"], "--lr"),
             (["--shards", "3"], "power of two"), (["--shards", "16", "--batch-size", "8"], "batch size"),
             (["--hidden-size", "0"], "--hidden-size 0"), (["--data", "missing.txt"], "missing.txt"),
             (["--data", "/"], "directory"), (["--set", "addition", "--data", "x"], "expected one of the two"),
-            (["--steps", "3", "--epochs", "2"], "expected one of the two"), (["--set", "hello", "--batch-size", "4"], "expected 1"),
+            (["--steps", "3", "--epochs", "2"], "expected one of the two"),
+            (["--set", "hello", "--batch-size", "4"], "expected 1"),
             (["--workers", "-1"], "--workers"), (["--dropout", "1"], "--dropout"), (["--steps", "many"], "many"),
         ] as [([String], String)])
     func `answers a wrong setting with one line and exit code 2`(arguments: [String], sentence: String) throws {
@@ -48,7 +53,8 @@ struct `The command` {
 
     @Test(
         arguments: [
-            ([], "empty"), (Array("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".utf8), "symbol"), (Array("abc".utf8) + [0xFF] + Array("def".utf8), "3"),
+            ([], "empty"), (Array("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".utf8), "symbol"),
+            (Array("abc".utf8) + [0xFF] + Array("def".utf8), "3"),
         ] as [([UInt8], String)])
     func `answers an unusable text with one line and exit code 2`(content: [UInt8], sentence: String) throws {
         let place = try Workplace()

@@ -1,7 +1,10 @@
 import Foundation
 import Testing
 
-private let small = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--seq-len", "12", "--validation-every", "1000"]
+private let small = [
+    "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--seq-len", "12", "--validation-every",
+    "1000",
+]
 
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(5)))
 struct `The trained bits do not depend on` {
@@ -42,7 +45,8 @@ struct `The trained bits do not depend on` {
 
     @Test func `workers that are killed`() throws {
         let place = try Workplace()
-        let common = ["train", "--data", try place.text(), "--steps", "3000", "--json", "--checkpoint-every", "100000"] + small
+        let common =
+            ["train", "--data", try place.text(), "--steps", "3000", "--json", "--checkpoint-every", "100000"] + small
         let expected = try place.run(common + ["--run", "\(place.path)/alone"]).member("parameters_sha256")
         #expect(expected.count == 64)
         let process = try place.start(common + ["--run", "\(place.path)/killed", "--workers", "2"])
@@ -81,7 +85,10 @@ struct `The trained bits do not depend on` {
         let common = ["--data", try place.text(), "--steps", "20", "--json"] + small
         let expected = try place.run(["train"] + common + ["--run", "\(place.path)/alone"]).member("parameters_sha256")
         let outcome = try place.run(
-            ["coordinator", "--bind", "ipc://\(place.path)/socket", "--fallback-after", "0", "--run", "\(place.path)/run"]
+            [
+                "coordinator", "--bind", "ipc://\(place.path)/socket", "--fallback-after", "0", "--run",
+                "\(place.path)/run",
+            ]
                 + common)
         #expect(outcome.member("parameters_sha256") == expected)
     }

@@ -85,7 +85,9 @@ extension SafetensorsFile {
     /// Every tensor whose name begins so, without the beginning.
     func tensors(prefix: String) throws -> [String: Tensor] {
         var found: [String: Tensor] = [:]
-        for name in names where name.hasPrefix(prefix) { found[String(name.dropFirst(prefix.count))] = try tensor(name) }
+        for name in names where name.hasPrefix(prefix) {
+            found[String(name.dropFirst(prefix.count))] = try tensor(name)
+        }
         return found
     }
 }

@@ -38,7 +38,8 @@ struct GoldenIndex: Decodable {
         guard let cases = try GoldenIndex.read(GoldenIndex.outside) else {
             // Asked for and not there is a failure; not there at all is not.
             #expect(
-                ProcessInfo.processInfo.environment["LOCKSTEP_GOLDEN"] == nil, "no index.json in \(GoldenIndex.outside)")
+                ProcessInfo.processInfo.environment["LOCKSTEP_GOLDEN"] == nil, "no index.json in \(GoldenIndex.outside)"
+            )
             print("no reference cases in \(GoldenIndex.outside): skipped")
             return
         }
@@ -55,7 +56,9 @@ struct GoldenIndex: Decodable {
             print(
                 "golden \(golden.name.padding(toLength: max(28, golden.name.count), withPad: " ", startingAt: 0)) \(worst)  \(deviations.worst)\(agrees ? "" : "  TOO FAR")"
             )
-            #expect(agrees, "\(golden.name): \(deviations.worst) deviates by \(deviations.largest), allowed \(golden.tolerance)")
+            #expect(
+                agrees,
+                "\(golden.name): \(deviations.worst) deviates by \(deviations.largest), allowed \(golden.tolerance)")
             return agrees
         } catch {
             print("golden \(golden.name): \(error)")
@@ -71,7 +74,8 @@ struct GoldenIndex: Decodable {
         case "Embedding": try runEmbeddingCase(golden)
         case "Linear": try runLinearCase(golden)
         case "Adam", "AdamW", "SGD", "RMSprop": try runOptimizerCase(golden)
-        case "StepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "OneCycleLR", "ReduceLROnPlateau", "WarmupCosine":
+        case "StepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "OneCycleLR", "ReduceLROnPlateau",
+            "WarmupCosine":
             try runScheduleCase(golden)
         case "CrossEntropyLoss": try runCrossEntropyCase(golden)
         case "Lesson": try runLessonCase(golden)

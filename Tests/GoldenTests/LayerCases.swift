@@ -4,13 +4,18 @@ import TensorCore
 
 func runEmbeddingCase(_ golden: GoldenCase) throws -> Deviations {
     let options = golden.options
-    try options.allow(only: ["num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse"])
+    try options.allow(only: [
+        "num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse",
+    ])
     let run = try ModuleRun(golden)
     let layer = Embedding(
         numEmbeddings: try options.integer("num_embeddings"),
-        embeddingDim: try options.integer("embedding_dim"), paddingIdx: try options.optional("padding_idx") { try options.integer($0) },
-        maxNorm: try options.optional("max_norm") { Float(try options.number($0)) }, normType: Float(try options.number("norm_type", default: 2)),
-        scaleGradByFreq: try options.flag("scale_grad_by_freq", default: false), sparse: try options.flag("sparse", default: false))
+        embeddingDim: try options.integer("embedding_dim"),
+        paddingIdx: try options.optional("padding_idx") { try options.integer($0) },
+        maxNorm: try options.optional("max_norm") { Float(try options.number($0)) },
+        normType: Float(try options.number("norm_type", default: 2)),
+        scaleGradByFreq: try options.flag("scale_grad_by_freq", default: false),
+        sparse: try options.flag("sparse", default: false))
     try run.load(into: layer)
     var deviations = try run.finish(["output": layer(run.file.integers("input"))], of: layer)
     if run.file["after.weight"] != nil {

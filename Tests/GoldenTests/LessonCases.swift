@@ -11,7 +11,8 @@ func runLessonCase(_ golden: GoldenCase) throws -> Deviations {
     let file = try golden.file
     let losses = try file.floats("loss")
     let result = try lesson.run(
-        epochs: losses.count, learningRate: try options.optional("lr") { try options.number($0) }, initial: file.tensors(prefix: "initial."))
+        epochs: losses.count, learningRate: try options.optional("lr") { try options.number($0) },
+        initial: file.tensors(prefix: "initial."))
     let strings = try golden.members.texts("strings")
     guard result.strings == strings else { throw GoldenError("strings \(result.strings), PyTorch's \(strings)") }
     var deviations = Deviations()

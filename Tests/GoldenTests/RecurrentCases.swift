@@ -5,7 +5,10 @@ import TensorCore
 /// A recurrent layer, padded or packed.
 func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
     let options = golden.options
-    try options.allow(only: ["input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size", "nonlinearity"])
+    try options.allow(only: [
+        "input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size",
+        "nonlinearity",
+    ])
     let run = try ModuleRun(golden)
     let (input, h0, c0) = (try run.leaf("input"), try run.optionalLeaf("h_0"), try run.optionalLeaf("c_0"))
     let lengths = run.file["lengths"] == nil ? nil : try run.file.integers("lengths").values.map { Int($0) }
@@ -26,8 +29,10 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
         let layer = LSTM(
             inputSize: try options.integer("input_size"),
             hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
-            bias: try options.flag("bias", default: true), batchFirst: batchFirst, dropout: Float(try options.number("dropout", default: 0)),
-            bidirectional: try options.flag("bidirectional", default: false), projSize: try options.integer("proj_size", default: 0))
+            bias: try options.flag("bias", default: true), batchFirst: batchFirst,
+            dropout: Float(try options.number("dropout", default: 0)),
+            bidirectional: try options.flag("bidirectional", default: false),
+            projSize: try options.integer("proj_size", default: 0))
         try run.load(into: layer)
         let state = h0.flatMap { h in c0.map { (h.tensor, $0.tensor) } }
         let (result, last) = output(
@@ -37,7 +42,8 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
         let layer = GRU(
             inputSize: try options.integer("input_size"),
             hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
-            bias: try options.flag("bias", default: true), batchFirst: batchFirst, dropout: Float(try options.number("dropout", default: 0)),
+            bias: try options.flag("bias", default: true), batchFirst: batchFirst,
+            dropout: Float(try options.number("dropout", default: 0)),
             bidirectional: try options.flag("bidirectional", default: false))
         try run.load(into: layer)
         let (result, last) = output(padded: { layer($0, state: h0?.tensor) }, packed: { layer($0, state: h0?.tensor) })
@@ -46,8 +52,10 @@ func runRecurrentCase(_ golden: GoldenCase) throws -> Deviations {
         let layer = RNN(
             inputSize: try options.integer("input_size"),
             hiddenSize: try options.integer("hidden_size"), numLayers: try options.integer("num_layers", default: 1),
-            nonlinearity: try options.choice("nonlinearity", default: .tanh), bias: try options.flag("bias", default: true), batchFirst: batchFirst,
-            dropout: Float(try options.number("dropout", default: 0)), bidirectional: try options.flag("bidirectional", default: false))
+            nonlinearity: try options.choice("nonlinearity", default: .tanh),
+            bias: try options.flag("bias", default: true), batchFirst: batchFirst,
+            dropout: Float(try options.number("dropout", default: 0)),
+            bidirectional: try options.flag("bidirectional", default: false))
         try run.load(into: layer)
         let (result, last) = output(padded: { layer($0, state: h0?.tensor) }, packed: { layer($0, state: h0?.tensor) })
         return try run.finish(["output": result, "h_n": last], of: layer)
@@ -74,7 +82,9 @@ func runCellCase(_ golden: GoldenCase) throws -> Deviations {
         try run.load(into: cell)
         return try run.finish(["h_n": cell(input.tensor, h0?.tensor)], of: cell)
     default:
-        let cell = RNNCell(inputSize: inputSize, hiddenSize: hiddenSize, bias: bias, nonlinearity: try options.choice("nonlinearity", default: .tanh))
+        let cell = RNNCell(
+            inputSize: inputSize, hiddenSize: hiddenSize, bias: bias,
+            nonlinearity: try options.choice("nonlinearity", default: .tanh))
         try run.load(into: cell)
         return try run.finish(["h_n": cell(input.tensor, h0?.tensor)], of: cell)
     }

@@ -2,7 +2,7 @@ import TensorCore
 import Testing
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #endif
 
 @Suite struct `Numerics` {

@@ -49,7 +49,9 @@ import Testing
         var numbers = TestNumbers(seed: 6)
         let (x, weight, bias) = (numbers.parameter([2, 3, 5]), numbers.parameter([7, 5]), numbers.parameter([7]))
         let cotangent = numbers.tensor([2, 3, 7])
-        expectGradients(of: [x, weight, bias]) { weighted(x.tensor.linear(weight: weight, bias: bias).tanh(), cotangent) }
+        expectGradients(of: [x, weight, bias]) {
+            weighted(x.tensor.linear(weight: weight, bias: bias).tanh(), cotangent)
+        }
         expectGradients(of: [x, weight]) { weighted(x.tensor.linear(weight: weight, bias: nil).tanh(), cotangent) }
     }
 

@@ -59,13 +59,15 @@ struct LayerFixture {
         // A seed at which no pre-activation comes near the kink of relu, where there is no difference quotient.
         expectGradients(of: layer.parameters) {
             let (output, hidden) = Tensor.rnnLayer(
-                layer.input.tensor, initialHidden: layer.hidden.tensor, weights: layer.weights, nonlinearity: nonlinearity)
+                layer.input.tensor, initialHidden: layer.hidden.tensor, weights: layer.weights,
+                nonlinearity: nonlinearity)
             return weighted(output, layer.output) + weighted(hidden, layer.lastHidden)
         }
     }
 
     @Test(arguments: [(1, 1, 1, 1), (4, 3, 5, 17), (3, 13, 33, 31)])
-    func `a fused LSTM equals the same layer out of small operations`(steps: Int, batch: Int, inputs: Int, hidden: Int) {
+    func `a fused LSTM equals the same layer out of small operations`(steps: Int, batch: Int, inputs: Int, hidden: Int)
+    {
         let layer = LayerFixture(gates: 4, steps: steps, batch: batch, inputs: inputs, hidden: hidden, seed: 24)
         expectEqual(layer) { input, hidden, cell in
             Tensor.lstmLayer(input, initialHidden: hidden, initialCell: cell, weights: layer.weights).output
@@ -107,7 +109,8 @@ struct LayerFixture {
         let layer = LayerFixture(gates: 4, steps: 3, batch: 2, inputs: 3, hidden: 17, seed: 26)
         let zeros = Tensor.zeros([2, 17])
         let absent = Tensor.lstmLayer(layer.input.tensor, initialHidden: nil, initialCell: nil, weights: layer.weights)
-        let given = Tensor.lstmLayer(layer.input.tensor, initialHidden: zeros, initialCell: zeros, weights: layer.weights)
+        let given = Tensor.lstmLayer(
+            layer.input.tensor, initialHidden: zeros, initialCell: zeros, weights: layer.weights)
         #expect(absent.output.values.map(\.bitPattern) == given.output.values.map(\.bitPattern))
     }
 

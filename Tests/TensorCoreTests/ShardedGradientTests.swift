@@ -22,7 +22,8 @@ private struct Fixture {
         weight = numbers.parameter([7, 17])
         bias = numbers.parameter([7])
         layout = ParameterLayout([
-            ("embedding.weight", table), ("weight_ih_l0", recurrent.inputHidden), ("weight_hh_l0", recurrent.hiddenHidden),
+            ("embedding.weight", table), ("weight_ih_l0", recurrent.inputHidden),
+            ("weight_hh_l0", recurrent.hiddenHidden),
             ("bias_ih_l0", recurrent.biasInputHidden!), ("bias_hh_l0", recurrent.biasHiddenHidden!), ("weight", weight),
             ("bias", bias),
         ])
@@ -79,7 +80,8 @@ private struct Fixture {
     @Test func `without shards, are the sum over the batch`() {
         let fixture = Fixture()
         let embedded = Tensor.embedding(IntTensor(fixture.tokens, shape: [5, 8]), weight: fixture.table)
-        let (hidden, _, _) = Tensor.lstmLayer(embedded, initialHidden: nil, initialCell: nil, weights: fixture.recurrent)
+        let (hidden, _, _) = Tensor.lstmLayer(
+            embedded, initialHidden: nil, initialCell: nil, weights: fixture.recurrent)
         hidden.linear(weight: fixture.weight, bias: fixture.bias).crossEntropy(fixture.targets).sum.backward()
         let whole = fixture.gradients(rows: 0..<8, shards: [0..<8], groups: [1])[0]
         let range = fixture.layout.entries[2].range

@@ -113,7 +113,8 @@ package final class CoordinatorLoop {
                 for worker in try outbox.flush(data) { perform(.sendFailed(to: worker)) }
                 if isReduced || shouldStop() { break }
                 // With frames waiting for room, look again soon: readiness of a ROUTER does not say which peer has room.
-                let patience: Duration = localWork != nil ? .zero : outbox.isEmpty ? .milliseconds(50) : .milliseconds(1)
+                let patience: Duration =
+                    localWork != nil ? .zero : outbox.isEmpty ? .milliseconds(50) : .milliseconds(1)
                 let ready = try poller.wait(within: patience)
                 if ready?[dataSlot].contains(.readable) == true { try drain(data) }
                 if ready?[controlSlot].contains(.readable) == true { try drain(control) }
@@ -159,7 +160,9 @@ package final class CoordinatorLoop {
             switch received {
             case .overlong(let sender, let frameCount):
                 guard let sender else { continue }
-                perform(.undecodable(DecodeError(.frames, wanted: 2, got: UInt64(frameCount)), from: WorkerID(sender.bytes)))
+                perform(
+                    .undecodable(DecodeError(.frames, wanted: 2, got: UInt64(frameCount)), from: WorkerID(sender.bytes))
+                )
             case .message(let arrived):
                 guard let sender = arrived.sender.map({ WorkerID($0.bytes) }) else { continue }
                 switch Coordination.Message.decode(arrived, receiver: .coordinator) {

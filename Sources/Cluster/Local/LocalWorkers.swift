@@ -3,9 +3,9 @@ internal import Foundation
 internal import Messaging
 internal import Subprocess
 #if canImport(System)
-internal import System
+    internal import System
 #else
-internal import SystemPackage
+    internal import SystemPackage
 #endif
 
 /// Worker processes on this machine, children of the coordinator's.
@@ -55,7 +55,8 @@ package struct LocalWorkers {
             }
         _ = try? await Subprocess.run(
             .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
-            platformOptions: options, input: .none, output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+            platformOptions: options, input: .none, output: .discarded,
+            error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
     }
 
     /// The program that is running.

@@ -135,14 +135,19 @@ package final class WorkerLoop {
         if model == nil || welcome.model != modelBytes {
             guard let made = makeModel(welcome.model) else {
                 return try perform(
-                    .leave(exitCode: 1, reason: "the coordinator trains another model than this program can make"), socket, context)
+                    .leave(exitCode: 1, reason: "the coordinator trains another model than this program can make"),
+                    socket, context)
             }
             model = made
             modelBytes = welcome.model
         }
         guard let model, UInt64(4 * model.parameterCount) == welcome.parameterBytes else {
             return try perform(
-                .leave(exitCode: 1, reason: "the coordinator sends \(welcome.parameterBytes) bytes of parameters for a model of \(4 * (model?.parameterCount ?? 0))"),
+                .leave(
+                    exitCode: 1,
+                    reason:
+                        "the coordinator sends \(welcome.parameterBytes) bytes of parameters for a model of \(4 * (model?.parameterCount ?? 0))"
+                ),
                 socket, context)
         }
         parameters = Storage(count: model.parameterCount)

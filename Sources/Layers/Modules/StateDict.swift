@@ -29,7 +29,8 @@ public struct StateDictError: Error, Equatable, CustomStringConvertible {
         if !misshaped.isEmpty {
             parts.append(
                 "of another shape "
-                    + misshaped.map { "\($0.name) \($0.found) where \($0.expected) is expected" }.joined(separator: ", "))
+                    + misshaped.map { "\($0.name) \($0.found) where \($0.expected) is expected" }.joined(
+                        separator: ", "))
         }
         return "state dict: \(parts.joined(separator: "; "))"
     }

@@ -11,7 +11,8 @@ public final class LSTM: Module {
     ///   - dropout: probability between layers, while training (see `withDropout`).
     ///   - projSize: P, the width that hidden states are projected to; 0 for none.
     public init(
-        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, bias: Bool = true, batchFirst: Bool = false, dropout: Float = 0,
+        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, bias: Bool = true, batchFirst: Bool = false,
+        dropout: Float = 0,
         bidirectional: Bool = false, projSize: Int = 0, generator: Generator = .default
     ) {
         stack = RecurrentStack(
@@ -32,7 +33,8 @@ public final class LSTM: Module {
     public func callAsFunction(
         _ input: Tensor, state: (hidden: Tensor, cell: Tensor)? = nil, dropout: DropoutStream? = nil
     ) -> (output: Tensor, state: (hidden: Tensor, cell: Tensor)) {
-        let (output, states) = stack.forward(input, states: state.map { [$0.hidden, $0.cell] }, dropout: dropout, layer: layer)
+        let (output, states) = stack.forward(
+            input, states: state.map { [$0.hidden, $0.cell] }, dropout: dropout, layer: layer)
         return (output, (states[0], states[1]))
     }
 
@@ -40,7 +42,8 @@ public final class LSTM: Module {
     public func callAsFunction(
         _ input: PackedSequence, state: (hidden: Tensor, cell: Tensor)? = nil, dropout: DropoutStream? = nil
     ) -> (output: PackedSequence, state: (hidden: Tensor, cell: Tensor)) {
-        let (output, states) = stack.forward(input, states: state.map { [$0.hidden, $0.cell] }, dropout: dropout, layer: layer)
+        let (output, states) = stack.forward(
+            input, states: state.map { [$0.hidden, $0.cell] }, dropout: dropout, layer: layer)
         return (output, (states[0], states[1]))
     }
 
@@ -48,7 +51,8 @@ public final class LSTM: Module {
         _ input: Tensor, _ packed: StepLayout?, _ weights: RecurrentWeights, _ states: [Tensor]?, _ isReversed: Bool
     ) -> (output: Tensor, states: [Tensor]) {
         let (output, hidden, cell) = Tensor.lstmLayer(
-            input, packed: packed, initialHidden: states?[0], initialCell: states?[1], weights: weights, isReversed: isReversed)
+            input, packed: packed, initialHidden: states?[0], initialCell: states?[1], weights: weights,
+            isReversed: isReversed)
         return (output, [hidden, cell])
     }
 }

@@ -53,7 +53,8 @@ public func packPaddedSequence(_ input: Tensor, lengths: [Int], batchFirst: Bool
     let (steps, batch) = batchFirst ? (input.shape[1], input.shape[0]) : (input.shape[0], input.shape[1])
     require(batch > 0, "packPaddedSequence: input \(input.shape) holds no sequences; expected one or more")
     require(
-        lengths.count == batch, "packPaddedSequence: \(lengths.count) lengths for input \(input.shape), which holds \(batch) sequences")
+        lengths.count == batch,
+        "packPaddedSequence: \(lengths.count) lengths for input \(input.shape), which holds \(batch) sequences")
     for (sequence, length) in lengths.enumerated() {
         require(
             length >= 1 && length <= steps,
@@ -92,7 +93,8 @@ public func padPackedSequence(
         : (0..<steps).flatMap { step in (0..<batch).map { source($0, step) } }
     let features = Array(packed.data.shape.dropFirst())
     let output = packed.data.gatheringRows(
-        sources, rowShape: features, fill: paddingValue, shape: (batchFirst ? [batch, steps] : [steps, batch]) + features)
+        sources, rowShape: features, fill: paddingValue,
+        shape: (batchFirst ? [batch, steps] : [steps, batch]) + features)
     return (output, lengths)
 }
 

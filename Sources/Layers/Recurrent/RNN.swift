@@ -12,7 +12,8 @@ public final class RNN: Module {
     ///   - batchFirst: input and output are `[B, T, …]`; states stay `[L·D, B, H]`.
     ///   - dropout: probability between layers, while training (see `withDropout`).
     public init(
-        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true, batchFirst: Bool = false,
+        inputSize: Int, hiddenSize: Int, numLayers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true,
+        batchFirst: Bool = false,
         dropout: Float = 0, bidirectional: Bool = false, generator: Generator = .default
     ) {
         stack = RecurrentStack(

@@ -84,14 +84,16 @@ struct RecurrentStack {
     ) -> (output: Tensor, states: [Tensor]) {
         require(
             (2...3).contains(input.shape.count) && input.shape.last == options.inputSize,
-            "\(name): input \(input.shape) is not \(options.batchFirst ? "[B, T, \(options.inputSize)]" : "[T, B, \(options.inputSize)]") or [T, \(options.inputSize)]")
+            "\(name): input \(input.shape) is not \(options.batchFirst ? "[B, T, \(options.inputSize)]" : "[T, B, \(options.inputSize)]") or [T, \(options.inputSize)]"
+        )
         let isSingle = input.shape.count == 2
         let swaps = options.batchFirst && !isSingle
         let batch = isSingle ? nil : input.shape[swaps ? 0 : 1]
         let steps = input.shape[swaps ? 1 : 0]
         require(
             steps > 0 && batch != 0,
-            "\(name): input \(input.shape) has \(steps) time steps of \(batch ?? 1) sequences; expected one or more of each")
+            "\(name): input \(input.shape) has \(steps) time steps of \(batch ?? 1) sequences; expected one or more of each"
+        )
         check(states, batch: batch, for: "input \(input.shape)")
         let timeMajor =
             isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.transposed(0, 1) : input
@@ -118,7 +120,8 @@ struct RecurrentStack {
         let places = input.unsortedIndices
         let sorted = states?.map { reordered($0, by: input.sortedIndices) }
         let (output, last) = run(
-            input.data, packed: input.layout, sequences: input.sortedIndices, states: sorted, dropout: dropout, layer: layer)
+            input.data, packed: input.layout, sequences: input.sortedIndices, states: sorted, dropout: dropout,
+            layer: layer)
         return (
             PackedSequence(data: output, layout: input.layout, sortedIndices: input.sortedIndices),
             last.map { reordered($0, by: places) }
@@ -126,7 +129,8 @@ struct RecurrentStack {
     }
 
     private func run(
-        _ input: Tensor, packed: StepLayout?, sequences: [Int]?, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
+        _ input: Tensor, packed: StepLayout?, sequences: [Int]?, states: [Tensor]?, dropout: DropoutStream?,
+        layer: Layer
     ) -> (output: Tensor, states: [Tensor]) {
         let masks = options.dropout > 0 && layers.count > 1 ? dropout ?? DropoutMode.current?.next() : nil
         var flowing = input
@@ -167,7 +171,8 @@ extension RecurrentWeights {
     /// PyTorch's names, with the suffix of the layer; none for a cell.
     func named(suffix: String) -> [(name: String, parameter: Parameter)] {
         [
-            ("weight_ih", inputHidden), ("weight_hh", hiddenHidden), ("bias_ih", biasInputHidden), ("bias_hh", biasHiddenHidden),
+            ("weight_ih", inputHidden), ("weight_hh", hiddenHidden), ("bias_ih", biasInputHidden),
+            ("bias_hh", biasHiddenHidden),
             ("weight_hr", projection),
         ].compactMap { name, parameter in parameter.map { (name + suffix, $0) } }
     }

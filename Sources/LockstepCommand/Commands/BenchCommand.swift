@@ -31,7 +31,10 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "Shards of the batch. Default: one for each thread or worker.")
     var shards: Int?
 
-    @Flag(help: "Compare a packed batch of many lengths with one of equal lengths: forward and backward of the recurrent layers.")
+    @Flag(
+        help:
+            "Compare a packed batch of many lengths with one of equal lengths: forward and backward of the recurrent layers."
+    )
     var packed = false
 
     @Option(help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
@@ -52,7 +55,9 @@ struct BenchCommand: AsyncParsableCommand {
             throw UsageError("\(flag) \(value): expected a whole number from \(least) to 1000000")
         }
         if packed { return try comparePacked(workload, cell) }
-        if threads > 1, workers > 0 { throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two") }
+        if threads > 1, workers > 0 {
+            throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two")
+        }
         let parts = max(workers, threads)
         let warmup = 3
         let configuration = workload.configuration(
@@ -71,7 +76,8 @@ struct BenchCommand: AsyncParsableCommand {
         }
         if workers > 0 {
             _ = try await ClusterTraining.train(
-                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1, shouldStop: { false },
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1,
+                shouldStop: { false },
                 note: { _ in }, stepDone: { _, _ in stepDone() })
         } else {
             let local = LocalCompute(threads: threads)

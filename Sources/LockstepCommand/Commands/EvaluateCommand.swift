@@ -34,7 +34,8 @@ struct EvaluateCommand: ParsableCommand {
         if let data {
             let text = try Text(TextFile.read(data), vocabulary: trained.vocabulary)
             let evaluation = trained.evaluate(text)
-            result = EvaluationResult(run: directory, data: data, loss: evaluation.loss, tokens: evaluation.tokens, score: nil)
+            result = EvaluationResult(
+                run: directory, data: data, loss: evaluation.loss, tokens: evaluation.tokens, score: nil)
         } else {
             let source = try trained.configuration.makeSource()
             let validation = Validation.run(trained.model, on: source.validation, threads: threads)

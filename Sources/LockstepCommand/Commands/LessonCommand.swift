@@ -42,7 +42,9 @@ struct LessonCommand: ParsableCommand {
             throw UsageError("lesson '\(name)': expected \(lessons.map { $0.name }.joined(separator: ", ")) or all")
         }
         if let initial, seed != nil { throw UsageError("--initial \(initial) and --seed: expected one of the two") }
-        if let initial, chosen.count > 1 { throw UsageError("--initial \(initial): expected the name of one lesson, not all") }
+        if let initial, chosen.count > 1 {
+            throw UsageError("--initial \(initial): expected the name of one lesson, not all")
+        }
         let results = try chosen.map(result)
         if json, chosen.count == 1 {
             print(jsonLine(results[0]))
@@ -71,7 +73,10 @@ struct LessonCommand: ParsableCommand {
             let names = marked.isEmpty ? file.names : marked
             return Dictionary(
                 try names.map { name in
-                    (marked.isEmpty ? name : String(name.dropFirst(8)), Tensor(try file.floats(name), shape: file[name]?.shape ?? []))
+                    (
+                        marked.isEmpty ? name : String(name.dropFirst(8)),
+                        Tensor(try file.floats(name), shape: file[name]?.shape ?? [])
+                    )
                 }, uniquingKeysWith: { first, _ in first })
         } catch {
             throw UsageError("--initial \(initial): \(error)")

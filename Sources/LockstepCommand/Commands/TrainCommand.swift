@@ -6,7 +6,9 @@ import Training
 
 /// Where a run goes, and what is printed of it.
 struct RunOptions: ParsableArguments {
-    @Option(name: .customLong("run"), help: "Directory of the run. Default: a new one below ./runs.", completion: .directory)
+    @Option(
+        name: .customLong("run"), help: "Directory of the run. Default: a new one below ./runs.", completion: .directory
+    )
     var directory: String?
 
     @Option(help: "Threads of this process, for shards computed in it and for validation. Default: one for each core.")
@@ -75,7 +77,8 @@ struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resume",
         abstract: "Goes on with a run from its newest checkpoint.",
-        discussion: "The run ends with the bits that it would have had without the interruption, whatever --workers says.")
+        discussion:
+            "The run ends with the bits that it would have had without the interruption, whatever --workers says.")
 
     @Argument(help: ArgumentHelp("The run's directory.", valueName: "run"), completion: .directory)
     var directory: String
@@ -100,7 +103,8 @@ struct ResumeCommand: AsyncParsableCommand {
         StopSignal.listen()
         let display = ProgressDisplay()
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
-        display.note("going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
+        display.note(
+            "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
         try await session.train(on: .local(workers: workers), threads: threads, display: display, json: json)
     }
 }

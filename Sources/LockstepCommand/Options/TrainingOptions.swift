@@ -46,7 +46,10 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Sequences of a step, over all workers.")
     var batchSize: Int?
 
-    @Option(help: "Slices of a batch whose gradients are kept apart; a power of two. Part of the result, unlike the number of workers.")
+    @Option(
+        help:
+            "Slices of a batch whose gradients are kept apart; a power of two. Part of the result, unlike the number of workers."
+    )
     var shards: Int?
 
     @Option(help: "Learning rate.")
@@ -113,7 +116,8 @@ struct TrainingOptions: ParsableArguments {
         try configuration.validate()
         let source = try configuration.makeSource()
         for (flag, asked, there) in [
-            ("--seq-len", configuration.seqLen, source.sequenceLength), ("--batch-size", configuration.batchSize, source.batchSize),
+            ("--seq-len", configuration.seqLen, source.sequenceLength),
+            ("--batch-size", configuration.batchSize, source.batchSize),
         ] where asked != there {
             throw UsageError("\(flag) \(asked): the sequences of \(source.name) fix it; expected \(there)")
         }
@@ -175,7 +179,8 @@ func choice<Value: RawRepresentable & CaseIterable>(
     guard let text else { return nil }
     guard let value = Value(rawValue: text) else {
         let names = Value.allCases.map(\.rawValue)
-        throw UsageError("\(flag) '\(text)': expected \(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")")
+        throw UsageError(
+            "\(flag) '\(text)': expected \(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")")
     }
     return value
 }

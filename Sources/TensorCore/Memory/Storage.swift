@@ -32,14 +32,17 @@ package final class Storage: @unchecked Sendable {
         unsafe StoragePool.shared.give(base, capacity: capacity)
     }
 
-    package var floats: UnsafeMutableBufferPointer<Float> { unsafe UnsafeMutableBufferPointer(start: base, count: count) }
+    package var floats: UnsafeMutableBufferPointer<Float> {
+        unsafe UnsafeMutableBufferPointer(start: base, count: count)
+    }
 }
 
 extension Storage {
     /// self += other over the first `count` floats.
     package func add(_ other: Storage, count: Int) {
         require(
-            count <= self.count && count <= other.count, "add: \(count) floats of blocks of \(self.count) and \(other.count)")
+            count <= self.count && count <= other.count,
+            "add: \(count) floats of blocks of \(self.count) and \(other.count)")
         unsafe ck_add(count, other.base, base)
     }
 

@@ -1,9 +1,9 @@
 internal import Synchronization
 
 #if canImport(Glibc)
-internal import Glibc
+    internal import Glibc
 #else
-internal import Darwin
+    internal import Darwin
 #endif
 
 /// Blocks that were used and are free again, by size class.
@@ -43,7 +43,7 @@ final class StoragePool: Sendable {
         let status = unsafe posix_memalign(&block, bytes >= huge ? huge : 64, bytes)
         guard status == 0, let block = unsafe block else { fatalError("out of memory: \(bytes) bytes were asked for") }
         #if canImport(Glibc)
-        if bytes >= huge { unsafe madvise(block, bytes, MADV_HUGEPAGE) }
+            if bytes >= huge { unsafe madvise(block, bytes, MADV_HUGEPAGE) }
         #endif
         return unsafe block.bindMemory(to: Float.self, capacity: capacity)
     }

@@ -11,7 +11,8 @@ public struct DropoutStream: Sendable {
     /// - Parameter firstRow: where the batch at hand begins in the global batch.
     public init(seed: UInt64, step: UInt64, firstRow: Int = 0) {
         require(
-            firstRow >= 0 && firstRow <= Int(UInt32.max), "DropoutStream: first row \(firstRow); expected 0 to \(UInt32.max)")
+            firstRow >= 0 && firstRow <= Int(UInt32.max),
+            "DropoutStream: first row \(firstRow); expected 0 to \(UInt32.max)")
         philox = Philox(seed: seed, purpose: .dropout)
         self.step = step
         self.firstRow = firstRow

@@ -49,7 +49,9 @@ extension Tensor {
                         unsafe ck_scale(width, 1 / Float(count), row, row)
                     }
                 }
-                if let padding = options.paddingIndex { unsafe (table + padding * width).update(repeating: 0, count: width) }
+                if let padding = options.paddingIndex {
+                    unsafe (table + padding * width).update(repeating: 0, count: width)
+                }
                 if !own { unsafe ck_add(weight.count, table, destination.base) }
             }
         }[0]
@@ -77,7 +79,8 @@ private struct Lookup {
     func add(_ dy: Tensor, _ rows: Range<Int>, at places: [Int32], to table: UnsafeMutablePointer<Float>) {
         guard !places.isEmpty else { return }
         unsafe ck_embedding_backward(
-            places.count, width, dy.base + rows.lowerBound * width, .steps(of: rows, batch: batch, width: width), places,
+            places.count, width, dy.base + rows.lowerBound * width, .steps(of: rows, batch: batch, width: width),
+            places,
             .plain(places.count, stride: 1), table)
     }
 

@@ -21,8 +21,11 @@ extension Tensor {
         return Tensor.recorded("linear", inputs: [self], uses: uses, results: [result]) { pass, cotangents in
             guard let dy = cotangents[0] else { return }
             let batch = shape.count >= 2 ? shape[shape.count - 2] : 1
-            unsafe pass.accumulateWeight(weight, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base, inputs: base)
-            if let bias { unsafe pass.accumulateBias(bias, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base) }
+            unsafe pass.accumulateWeight(
+                weight, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base, inputs: base)
+            if let bias {
+                unsafe pass.accumulateBias(bias, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base)
+            }
             guard origin != nil else { return }
             let dx = Tensor(shape: shape, storage: Storage(count: count))
             let scratch = productScratch(depth: outputs)

@@ -38,7 +38,8 @@ public struct NumericsFingerprint: Sendable, Equatable {
             unsafe ck_pack(k, n, b.base, .plain(k, stride: n), 1, packed.base)
             for start in [CK_FROM_ZERO, CK_FROM_C, CK_ADD_TO_C] {
                 let scratch = productScratch(depth: k)
-                unsafe ck_gemm(start, m, n, k, a.base, k, .plain(k, stride: 1), packed.base, nil, c.base, n, scratch.base)
+                unsafe ck_gemm(
+                    start, m, n, k, a.base, k, .plain(k, stride: 1), packed.base, nil, c.base, n, scratch.base)
                 hash.absorb(c)
             }
         }
@@ -53,26 +54,34 @@ public struct NumericsFingerprint: Sendable, Equatable {
         unsafe ck_lstm_forward(rows, hidden, gates.base, previous.base, cell.base, squashed.base, output.base, hidden)
         for block in [gates, cell, squashed, output] { hash.absorb(block) }
         unsafe ck_lstm_backward(
-            rows, hidden, gates.base, previous.base, squashed.base, above.base, hidden, next.base, cellGradient.base, gates.base)
+            rows, hidden, gates.base, previous.base, squashed.base, above.base, hidden, next.base, cellGradient.base,
+            gates.base)
         for block in [gates, cellGradient] { hash.absorb(block) }
         let (inputGates, hiddenGates) = (values.block(3 * size), values.block(3 * size))
-        unsafe ck_gru_forward(rows, hidden, inputGates.base, hiddenGates.base, previous.base, hidden, output.base, hidden)
+        unsafe ck_gru_forward(
+            rows, hidden, inputGates.base, hiddenGates.base, previous.base, hidden, output.base, hidden)
         hash.absorb(output)
         unsafe ck_gru_backward(
-            rows, hidden, inputGates.base, hiddenGates.base, previous.base, hidden, above.base, hidden, next.base, next.base,
+            rows, hidden, inputGates.base, hiddenGates.base, previous.base, hidden, above.base, hidden, next.base,
+            next.base,
             inputGates.base, hiddenGates.base)
         for block in [inputGates, hiddenGates, next] { hash.absorb(block) }
     }
 
     private static func lossAndOptimizer(_ hash: inout BitHash, _ values: inout FixedInput) {
         let (rows, classes) = (5, 67)
-        let (logits, losses, gradient) = (values.block(rows * classes), Storage(count: rows), Storage(count: rows * classes))
+        let (logits, losses, gradient) = (
+            values.block(rows * classes), Storage(count: rows), Storage(count: rows * classes)
+        )
         unsafe ck_cross_entropy(rows, classes, logits.base, [0, 66, -1, 31, 16], losses.base, gradient.base)
         for block in [losses, gradient] { hash.absorb(block) }
         hash.absorb(unsafe ck_sum_of_squares(gradient.count, 3, gradient.base).bitPattern)
-        let (parameters, first, second) = (values.block(gradient.count), values.block(gradient.count), Storage(zeros: gradient.count))
+        let (parameters, first, second) = (
+            values.block(gradient.count), values.block(gradient.count), Storage(zeros: gradient.count)
+        )
         var settings = ck_adam_settings(
-            divisor: 3, clip: 0.7, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step_size: 0.01, root_correction: 31.6, l2: 0.01,
+            divisor: 3, clip: 0.7, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step_size: 0.01, root_correction: 31.6,
+            l2: 0.01,
             decay: 0.999)
         unsafe ck_adam(gradient.count, &settings, gradient.base, parameters.base, first.base, second.base)
         for block in [parameters, first, second] { hash.absorb(block) }

@@ -65,7 +65,8 @@ package final class BackwardPass {
         }
         require(
             shards.rows == batch,
-            "backward: an operation on \(batch) rows in a pass over \(shards.rows) rows; shards need the batch on the axis before the last")
+            "backward: an operation on \(batch) rows in a pass over \(shards.rows) rows; shards need the batch on the axis before the last"
+        )
         for (index, rows) in shards.ranges.enumerated() {
             sink.contribute(to: parameter, shard: index, of: shards.ranges.count) { write(rows, $0) }
         }
@@ -80,7 +81,8 @@ package final class BackwardPass {
             return
         }
         require(
-            shards.rows == batch, "backward: a lookup for \(batch) rows in a pass over \(shards.rows) rows; shards need tokens [T, B]")
+            shards.rows == batch,
+            "backward: a lookup for \(batch) rows in a pass over \(shards.rows) rows; shards need tokens [T, B]")
         for (index, rows) in shards.ranges.enumerated() {
             sink.contributeRows(to: parameter, shard: index, of: shards.ranges.count, rows: compute(rows))
         }
@@ -90,7 +92,8 @@ package final class BackwardPass {
     func accumulateWhole(_ parameter: Parameter, _ gradient: Tensor) {
         require(
             shards == nil || shards?.ranges.count == 1,
-            "backward: elementary operations do not keep the rows of \(shards?.ranges.count ?? 1) shards apart; compute one shard at a time")
+            "backward: elementary operations do not keep the rows of \(shards?.ranges.count ?? 1) shards apart; compute one shard at a time"
+        )
         sink.contribute(to: parameter, shard: 0, of: 1) { destination in
             switch destination.start {
             case CK_FROM_ZERO: unsafe destination.base.update(from: gradient.base, count: gradient.count)
@@ -164,7 +167,8 @@ extension Tensor {
     /// As `backward()`, with the gradients of each shard kept apart.
     package func backward(cotangent: Tensor, shards: ShardLayout?, into sink: any GradientSink) {
         guard let origin else {
-            fatalError("backward: a tensor of shape \(shape) depends on no parameter, or was computed without gradients")
+            fatalError(
+                "backward: a tensor of shape \(shape) depends on no parameter, or was computed without gradients")
         }
         BackwardPass(shards: shards, sink: sink).run(from: origin, cotangent: cotangent)
     }

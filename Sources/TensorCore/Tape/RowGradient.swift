@@ -14,13 +14,16 @@ package struct RowGradient: Sendable {
     /// - Parameter values: one row of `width` floats for each of `rows`, which ascend.
     package init(rows: [Int32], width: Int, values: Storage) {
         require(
-            values.count >= rows.count * width, "RowGradient: \(values.count) floats for \(rows.count) rows of \(width)")
+            values.count >= rows.count * width, "RowGradient: \(values.count) floats for \(rows.count) rows of \(width)"
+        )
         self.rows = rows
         self.width = width
         self.values = values
     }
 
-    package static func empty(width: Int) -> RowGradient { RowGradient(rows: [], width: width, values: Storage(count: 0)) }
+    package static func empty(width: Int) -> RowGradient {
+        RowGradient(rows: [], width: width, values: Storage(count: 0))
+    }
 
     /// left + right, row by row.
     package static func + (left: RowGradient, right: RowGradient) -> RowGradient {

@@ -116,12 +116,14 @@ package final class ShardedGradients: GradientSink {
     /// - Parameter sums: one block a group, of the layout's dense floats or more.
     package init(layout: ParameterLayout, groups: [Int], sums: [Storage]) {
         require(
-            groups.allSatisfy { $0 > 0 && $0 & ($0 - 1) == 0 }, "ShardedGradients: groups of \(groups) shards are not powers of two")
+            groups.allSatisfy { $0 > 0 && $0 & ($0 - 1) == 0 },
+            "ShardedGradients: groups of \(groups) shards are not powers of two")
         self.layout = layout
         self.groups = groups
         require(
             sums.count == groups.count && sums.allSatisfy { $0.count >= layout.denseCount },
-            "ShardedGradients: blocks of \(sums.map(\.count)) floats for \(groups.count) groups of \(layout.denseCount)")
+            "ShardedGradients: blocks of \(sums.map(\.count)) floats for \(groups.count) groups of \(layout.denseCount)"
+        )
         self.sums = sums
         let shards = groups.reduce(0, +)
         rows = layout.tables.map { _ in Array(repeating: nil, count: shards) }
@@ -164,7 +166,9 @@ package final class ShardedGradients: GradientSink {
         finishTables()
         for (parameter, shards) in waiting.values {
             for (shard, gradient) in shards.enumerated() {
-                guard let gradient else { fatalError("backward: shard \(shard) gave no gradient of a shared parameter") }
+                guard let gradient else {
+                    fatalError("backward: shard \(shard) gave no gradient of a shared parameter")
+                }
                 fold(shard: shard, of: parameter) { destination in
                     switch destination.start {
                     case CK_FROM_ZERO: unsafe destination.base.update(from: gradient.base, count: gradient.count)

@@ -34,7 +34,9 @@ public final class Parameter: @unchecked Sendable {
     public init(_ values: [Float], shape: [Int], sparseGradient: Bool = false) {
         require(
             values.count == shape.reduce(1, *), "Parameter: \(values.count) values do not fill the shape \(shape)")
-        require(!sparseGradient || shape.count == 2, "Parameter: a sparse gradient of shape \(shape); expected rows and columns")
+        require(
+            !sparseGradient || shape.count == 2,
+            "Parameter: a sparse gradient of shape \(shape); expected rows and columns")
         self.shape = shape
         hasSparseGradient = sparseGradient
         storage = Storage(values)
@@ -52,7 +54,8 @@ public final class Parameter: @unchecked Sendable {
     func requireDenseGradient() {
         require(
             !hasSparseGradient,
-            "backward: a parameter of shape \(shape) with a sparse gradient is used by something else than an embedding")
+            "backward: a parameter of shape \(shape) with a sparse gradient is used by something else than an embedding"
+        )
     }
 
     /// The number of elements.
@@ -67,7 +70,8 @@ public final class Parameter: @unchecked Sendable {
             guard let cotangent = cotangents[0] else { return }
             pass.accumulateWhole(self, cotangent)
         }
-        return Tensor(shape: shape, storage: storage, origin: GradientMode.isEnabled ? .init(node: node, output: 0) : nil)
+        return Tensor(
+            shape: shape, storage: storage, origin: GradientMode.isEnabled ? .init(node: node, output: 0) : nil)
     }
 
     /// Forgets the gradient.

@@ -17,7 +17,8 @@ package struct PackedComparison {
     package init(_ workload: Workload, cell: Cell, rounds: Int, shortest: Int = 1) {
         let size = workload.size
         let description = ModelDescription(
-            cell: cell, vocabularySize: 1, embeddingDim: size.embedding, hiddenSize: size.hidden, numLayers: size.layers, seed: 0)
+            cell: cell, vocabularySize: 1, embeddingDim: size.embedding, hiddenSize: size.hidden,
+            numLayers: size.layers, seed: 0)
         let layers = RecurrentLayers(description, generator: Generator(seed: 0))
         let input = Parameter(
             Self.numbers(size.length * size.batch * size.embedding), shape: [size.length, size.batch, size.embedding])

@@ -69,10 +69,11 @@ package struct Sampler {
 
     /// The class at which the running sum of shares passes `point` of their whole.
     private func pick(_ shares: [Float], at point: Float) -> Int {
-        let kept = settings.topK.map { limit in
-            // Equal shares are kept in class order, so that a tie does not depend on the sort.
-            Array(shares.indices.sorted { (shares[$1], $0) < (shares[$0], $1) }.prefix(limit))
-        } ?? Array(shares.indices)
+        let kept =
+            settings.topK.map { limit in
+                // Equal shares are kept in class order, so that a tie does not depend on the sort.
+                Array(shares.indices.sorted { (shares[$1], $0) < (shares[$0], $1) }.prefix(limit))
+            } ?? Array(shares.indices)
         let total = kept.reduce(Float(0)) { $0 + shares[$1] }
         var sum: Float = 0
         for index in kept {

@@ -10,7 +10,8 @@ package struct CarriedState: Sendable, Equatable {
 
     package init(rowSize: Int, values: [Float]) {
         require(
-            rowSize > 0 && values.count % rowSize == 0, "CarriedState: \(values.count) floats are not rows of \(rowSize)")
+            rowSize > 0 && values.count % rowSize == 0,
+            "CarriedState: \(values.count) floats are not rows of \(rowSize)")
         self.rowSize = rowSize
         self.values = values
     }

@@ -20,7 +20,9 @@ package final class ModuleComputer<Task: DistributedTask> {
     /// Gradient sums of each aligned power-of-two group of `shards`.
     ///
     /// - Parameter examples: of each shard, with the first one's row in the batch.
-    func compute(step: UInt64, shards: ShardRange, examples: [(firstRow: Int, examples: [Task.Example])]) -> [SubtreeAnswer] {
+    func compute(step: UInt64, shards: ShardRange, examples: [(firstRow: Int, examples: [Task.Example])])
+        -> [SubtreeAnswer]
+    {
         zip(shards.subtrees.map(\.shards), shards.subtrees).map { range, subtree in
             let leaves = range.map { shard in
                 let own = examples[shard - shards.first]
@@ -44,7 +46,8 @@ package final class ModuleComputer<Task: DistributedTask> {
             )
         }
         require(
-            sum.count == 1 && count >= 0, "loss: a sum of shape \(sum.shape) over \(count); expected a scalar, and a count of 0 or more")
+            sum.count == 1 && count >= 0,
+            "loss: a sum of shape \(sum.shape) over \(count); expected a scalar, and a count of 0 or more")
         sum.backward(cotangent: Tensor([1], shape: sum.shape), shards: nil, into: sink)
         answer.take(sink.tables[0])
         answer.lossSum = Double(sum.item)
@@ -64,14 +67,17 @@ extension ModuleComputer: WorkerModel {
         }
         guard work.step == step, work.firstRows.count == shards.count, work.examples.count == shards.count else {
             throw ShardWorkError(
-                description: "assignment of step \(step), shards \(shards): its content is for step \(work.step), \(work.examples.count) shards")
+                description:
+                    "assignment of step \(step), shards \(shards): its content is for step \(work.step), \(work.examples.count) shards"
+            )
         }
         // Each shard has rows, and they follow one another.
         var next = work.firstRows[0]
         for (first, examples) in zip(work.firstRows, work.examples) {
             guard first == next, first >= 0, !examples.isEmpty, first <= Int(UInt32.max) - examples.count else {
                 throw ShardWorkError(
-                    description: "assignment of step \(step), shards \(shards): \(examples.count) rows from row \(first); expected one or more from row \(next)"
+                    description:
+                        "assignment of step \(step), shards \(shards): \(examples.count) rows from row \(first); expected one or more from row \(next)"
                 )
             }
             next = first + examples.count

@@ -106,7 +106,8 @@ extension RunConfiguration {
     /// Checks every setting against its range and against the others.
     package func validate() throws(ConfigurationError) {
         for (flag, value, limit) in [
-            ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20), ("--num-layers", numLayers, 255),
+            ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20),
+            ("--num-layers", numLayers, 255),
             ("--seq-len", seqLen, 1 << 24 - 1), ("--batch-size", batchSize, 1 << 24), ("--shards", shards, 1 << 16),
         ] {
             try require(value >= 1 && value <= limit, "\(flag) \(value): expected a whole number from 1 to \(limit)")
@@ -114,14 +115,19 @@ extension RunConfiguration {
         try require(shards & (shards - 1) == 0, "--shards \(shards): expected a power of two")
         try require(
             shards <= batchSize, "--shards \(shards): expected at most the batch size, which is \(batchSize)")
-        try require(dropout >= 0 && dropout < 1, "--dropout \(dropout): expected a number from 0 up to, not including, 1")
+        try require(
+            dropout >= 0 && dropout < 1, "--dropout \(dropout): expected a number from 0 up to, not including, 1")
         try require(lr > 0 && lr.isFinite, "--lr \(lr): expected a positive number")
-        try require(clipNorm >= 0 && clipNorm.isFinite, "--clip-norm \(clipNorm): expected a positive number, or 0 for no clipping")
-        try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
+        try require(
+            clipNorm >= 0 && clipNorm.isFinite,
+            "--clip-norm \(clipNorm): expected a positive number, or 0 for no clipping")
+        try require(
+            weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
         try validateOptimizer()
         try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
         try require(
-            schedule.warmup < steps, "--warmup-steps \(schedule.warmup): expected fewer than the \(steps) steps of the run")
+            schedule.warmup < steps,
+            "--warmup-steps \(schedule.warmup): expected fewer than the \(steps) steps of the run")
         try require(
             schedule.minimum >= 0 && schedule.minimum <= 1,
             "--min-lr-factor \(schedule.minimum): expected a number from 0 to 1")

@@ -65,7 +65,8 @@ package final class RunSession {
         guard hash == record.dataSHA256 else {
             throw ConfigurationError(
                 description:
-                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(record.dataSHA256)")
+                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(record.dataSHA256)"
+            )
         }
         let held = try directory.hold()
         let resumption = try held.resume()
@@ -89,13 +90,15 @@ package final class RunSession {
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
         if validates { validate() }
         if validates || report.step % max(1, configuration.steps / 1000) == 0 {
-            try metrics.append(MetricsRecord(report, validation: validates ? validation : nil, score: validates ? score : nil))
+            try metrics.append(
+                MetricsRecord(report, validation: validates ? validation : nil, score: validates ? score : nil))
         }
         if report.step % configuration.checkpointEvery == 0 || trainer.isDone { try save() }
         observer.progressed(
             RunProgress(
                 step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
-                validationLoss: validation?.loss, score: score, tokensPerSecond: trained.recentRate, timeLeft: trained.left,
+                validationLoss: validation?.loss, score: score, tokensPerSecond: trained.recentRate,
+                timeLeft: trained.left,
                 workers: workers))
         pace.resume()
     }

@@ -22,7 +22,9 @@ package enum Scoring {
         var open = Set(strings.indices)
         // The longest string that training draws; a longer one has lost its way.
         let limit = 2 * ReberStrings.longestString
-        Sampler(model, settings: SamplingSettings(seed: 1)).run(prompt: [ReberGrammar.startSymbol], rows: sampledStrings) { drawn in
+        Sampler(model, settings: SamplingSettings(seed: 1)).run(
+            prompt: [ReberGrammar.startSymbol], rows: sampledStrings
+        ) { drawn in
             for row in open {
                 strings[row].append(drawn[row])
                 if ReberGrammar.isOver(strings[row]) || strings[row].count >= limit { open.remove(row) }

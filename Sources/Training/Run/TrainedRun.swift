@@ -67,7 +67,9 @@ package struct TrainedRun {
                 let tokens = text.tokens(in: start..<min(start + stretch + 1, text.count))
                 let (logits, next) = model(
                     IntTensor(Array(tokens.dropLast()), shape: [tokens.count - 1, 1]), state: state)
-                for loss in crossEntropySum(logits, targets: Array(tokens.dropFirst())).each.values { sum += Double(loss) }
+                for loss in crossEntropySum(logits, targets: Array(tokens.dropFirst())).each.values {
+                    sum += Double(loss)
+                }
                 counted += tokens.count - 1
                 state = next
             }

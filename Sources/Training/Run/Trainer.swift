@@ -39,7 +39,8 @@ package final class Trainer {
         self.source = source
         computer = ShardComputer(configuration.model(vocabularySize: source.vocabulary.count))
         update = StepUpdate(
-            computer.layout, shards: configuration.shards, optimizer: configuration.makeOptimizer(computer.model.parameters))
+            computer.layout, shards: configuration.shards,
+            optimizer: configuration.makeOptimizer(computer.model.parameters))
         carried = source.carriesState ? .zeros(rows: configuration.batchSize, of: computer.description) : nil
     }
 
@@ -51,7 +52,8 @@ package final class Trainer {
     package func beginStep() {
         let batch = source.batch(step: step)
         require(
-            batch.rows == configuration.batchSize, "beginStep: a batch of \(batch.rows) rows, not \(configuration.batchSize)")
+            batch.rows == configuration.batchSize,
+            "beginStep: a batch of \(batch.rows) rows, not \(configuration.batchSize)")
         if batch.startsStream, carried != nil {
             carried = .zeros(rows: configuration.batchSize, of: computer.description)
         }
@@ -71,7 +73,8 @@ package final class Trainer {
     }
 
     package var answerLimit: Int {
-        SubtreeAnswer.limit(computer.layout, stateSize: carried == nil ? 0 : configuration.batchSize * computer.description.stateSize)
+        SubtreeAnswer.limit(
+            computer.layout, stateSize: carried == nil ? 0 : configuration.batchSize * computer.description.stateSize)
     }
 
     package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {

@@ -18,7 +18,8 @@ extension ShardComputer: WorkerModel {
         let work = try ShardWork(decoding: assignment)
         guard work.shards == shards.shards, work.step == step, work.fits(description) else {
             throw ShardWorkError(
-                description: "assignment of step \(step), shards \(shards): its content is for other shards or another model")
+                description:
+                    "assignment of step \(step), shards \(shards): its content is for other shards or another model")
         }
         return compute(work)
     }

@@ -94,7 +94,8 @@ extension ShardComputer {
 
     package func importParameters(_ block: Storage) {
         require(
-            block.count == layout.count, "importParameters: a block of \(block.count) floats for \(layout.count) parameters")
+            block.count == layout.count,
+            "importParameters: a block of \(block.count) floats for \(layout.count) parameters")
         for ((_, parameter), entry) in zip(model.namedParameters, layout.entries) {
             parameter.read(block, at: entry.range.lowerBound)
         }

@@ -83,7 +83,9 @@ extension ShardWork {
             Self.rows(of: first..<end, shardCount: shardCount, globalRows: globalRows).count == rows, steps > 0
         else {
             throw ShardWorkError(
-                description: "assignment: shards \(first)..<\(end) of \(shardCount) with \(rows) of \(globalRows) rows do not belong together")
+                description:
+                    "assignment: shards \(first)..<\(end) of \(shardCount) with \(rows) of \(globalRows) rows do not belong together"
+            )
         }
         let (tokens, tooMany) = steps.multipliedReportingOverflow(by: rows)
         let (states, tooLarge) = rowSize.multipliedReportingOverflow(by: rows)
@@ -92,7 +94,9 @@ extension ShardWork {
             let state = reader.readFloats(states), reader.isAtEnd
         else {
             throw ShardWorkError(
-                description: "assignment of \(bytes.count) bytes: not the size of \(steps) steps, \(rows) rows and \(rowSize) floats of state a row")
+                description:
+                    "assignment of \(bytes.count) bytes: not the size of \(steps) steps, \(rows) rows and \(rowSize) floats of state a row"
+            )
         }
         self.init(
             step: step, shards: first..<end, shardCount: shardCount, globalRows: globalRows,

@@ -69,7 +69,8 @@ package struct SubtreeAnswer: Sendable {
         nonmutating set {
             let first = denseCount + Self.countsSize
             require(
-                newValue.count == stateSize, "SubtreeAnswer: \(newValue.count) floats of state where there is room for \(stateSize)")
+                newValue.count == stateSize,
+                "SubtreeAnswer: \(newValue.count) floats of state where there is room for \(stateSize)")
             _ = unsafe UnsafeMutableBufferPointer(start: storage.base + first, count: newValue.count)
                 .update(fromContentsOf: newValue)
         }
@@ -88,7 +89,8 @@ package struct SubtreeAnswer: Sendable {
     }
 
     private func setWord(_ index: Int, _ value: UInt64) {
-        unsafe UnsafeMutableRawPointer(storage.base + denseCount).storeBytes(of: value, toByteOffset: 8 * index, as: UInt64.self)
+        unsafe UnsafeMutableRawPointer(storage.base + denseCount).storeBytes(
+            of: value, toByteOffset: 8 * index, as: UInt64.self)
     }
 }
 
@@ -139,13 +141,17 @@ extension SubtreeAnswer {
         var tables: [RowGradient] = []
         for table in layout.tables {
             let (height, width) = (table.shape[0], table.shape[1])
-            guard place < block.count, number(place) <= height, number(place) * (1 + width) <= block.count - place - 1 else {
-                throw SubtreeAnswerError(description: "an answer of \(block.count) floats ends within the rows of \(table.name)")
+            guard place < block.count, number(place) <= height, number(place) * (1 + width) <= block.count - place - 1
+            else {
+                throw SubtreeAnswerError(
+                    description: "an answer of \(block.count) floats ends within the rows of \(table.name)")
             }
             let count = number(place)
             let rows = (0..<count).map { Int32(truncatingIfNeeded: number(place + 1 + $0)) }
-            guard rows.allSatisfy({ $0 >= 0 && $0 < height }), zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 }) else {
-                throw SubtreeAnswerError(description: "an answer with rows of \(table.name) that are not ascending below \(height)")
+            guard rows.allSatisfy({ $0 >= 0 && $0 < height }), zip(rows, rows.dropFirst()).allSatisfy({ $0 < $1 })
+            else {
+                throw SubtreeAnswerError(
+                    description: "an answer with rows of \(table.name) that are not ascending below \(height)")
             }
             let values = Storage(count: count * width)
             unsafe values.base.update(from: block.base + place + 1 + count, count: count * width)

@@ -6,7 +6,8 @@ struct RecurrentCell {
     let weights: RecurrentWeights
 
     init(_ name: String, gatesPerUnit: Int, inputSize: Int, hiddenSize: Int, bias: Bool, generator: Generator) {
-        let options = RecurrentOptions(gatesPerUnit: gatesPerUnit, inputSize: inputSize, hiddenSize: hiddenSize, bias: bias)
+        let options = RecurrentOptions(
+            gatesPerUnit: gatesPerUnit, inputSize: inputSize, hiddenSize: hiddenSize, bias: bias)
         self.name = name
         weights = RecurrentStack(name, options, generator: generator).layers[0][0]
     }

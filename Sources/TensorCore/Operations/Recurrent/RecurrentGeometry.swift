@@ -16,7 +16,8 @@ struct RecurrentGeometry {
     ///   - input: `[T, B, I]`, or `[N, I]` laid out by `packed`.
     ///   - states: initial states with their widths.
     init(
-        _ operation: String, input: Tensor, packed: StepLayout?, weights: RecurrentWeights, gatesPerUnit: Int, isReversed: Bool,
+        _ operation: String, input: Tensor, packed: StepLayout?, weights: RecurrentWeights, gatesPerUnit: Int,
+        isReversed: Bool,
         states: [(state: Tensor?, width: Int)]
     ) {
         if let packed {
@@ -43,7 +44,8 @@ struct RecurrentGeometry {
             guard let state else { continue }
             require(
                 state.shape == [layout.batch, width],
-                "\(operation): initial state \(state.shape) for input \(input.shape) is not [\(layout.batch), \(width)]")
+                "\(operation): initial state \(state.shape) for input \(input.shape) is not [\(layout.batch), \(width)]"
+            )
         }
     }
 
@@ -69,7 +71,8 @@ struct RecurrentGeometry {
         let scratch = productScratch(depth: inputs)
         unsafe ck_gemm(
             bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, layout.rows, gates, inputs, input.base, inputs,
-            .plain(inputs, stride: 1), weights.inputHidden.packedForward.base, bias?.base, gatesOut.base, gates, scratch.base)
+            .plain(inputs, stride: 1), weights.inputHidden.packedForward.base, bias?.base, gatesOut.base, gates,
+            scratch.base)
     }
 
     /// dx = dgates · W_ih of all time steps, in the input's shape.

@@ -20,7 +20,8 @@ package struct RecurrentWeights {
         let width = hiddenHidden.shape[0]
         require(
             inputHidden.shape[0] == width && (biasInputHidden?.shape ?? [width]) == [width]
-                && (biasHiddenHidden?.shape ?? [width]) == [width] && (biasInputHidden == nil) == (biasHiddenHidden == nil)
+                && (biasHiddenHidden?.shape ?? [width]) == [width]
+                && (biasInputHidden == nil) == (biasHiddenHidden == nil)
                 && (projection.map { $0.shape[0] == hiddenHidden.shape[1] } ?? true),
             "recurrent layer: weights \(inputHidden.shape) and \(hiddenHidden.shape) with biases \(biasInputHidden?.shape ?? []) and \(biasHiddenHidden?.shape ?? []) and projection \(projection?.shape ?? []) do not belong together"
         )

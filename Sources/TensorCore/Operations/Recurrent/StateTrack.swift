@@ -43,8 +43,12 @@ struct StateTrack {
         }
     }
 
-    func after(_ step: Int) -> UnsafeMutablePointer<Float> { unsafe after.base + afterOffset + layout.offsets[step] * width }
-    func before(_ step: Int) -> UnsafeMutablePointer<Float> { unsafe before.base + beforeOffset + layout.offsets[step] * width }
+    func after(_ step: Int) -> UnsafeMutablePointer<Float> {
+        unsafe after.base + afterOffset + layout.offsets[step] * width
+    }
+    func before(_ step: Int) -> UnsafeMutablePointer<Float> {
+        unsafe before.base + beforeOffset + layout.offsets[step] * width
+    }
     /// What all steps start from, `[N, width]`.
     var allBefore: UnsafeMutablePointer<Float> { unsafe before(0) }
 
@@ -56,7 +60,8 @@ struct StateTrack {
         let carried = layout.counts.indices.contains(neighbour) ? min(count, layout.counts[neighbour]) : 0
         let destination = unsafe before(step)
         if carried > 0 { unsafe destination.update(from: after(neighbour), count: carried * width) }
-        unsafe (destination + carried * width).update(from: start.base + carried * width, count: (count - carried) * width)
+        unsafe (destination + carried * width).update(
+            from: start.base + carried * width, count: (count - carried) * width)
     }
 
     /// States after each step: `[T, B, width]`, or `[N, width]` of a packed batch.

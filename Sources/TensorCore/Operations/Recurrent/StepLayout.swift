@@ -14,7 +14,8 @@ package struct StepLayout: Sendable, Hashable {
     package init(counts: [Int]) {
         require(
             !counts.isEmpty && counts.allSatisfy { $0 > 0 } && zip(counts, counts.dropFirst()).allSatisfy { $0 >= $1 },
-            "StepLayout: rows of the time steps \(counts); expected one step or more, none with more rows than the one before it")
+            "StepLayout: rows of the time steps \(counts); expected one step or more, none with more rows than the one before it"
+        )
         self.counts = counts
         var offsets: [Int] = []
         offsets.reserveCapacity(counts.count)
@@ -30,7 +31,8 @@ package struct StepLayout: Sendable, Hashable {
     /// Every step with the same rows.
     package init(steps: Int, batch: Int) {
         require(
-            steps > 0 && batch > 0, "recurrent layer: \(steps) time steps of \(batch) sequences; expected one or more of each")
+            steps > 0 && batch > 0,
+            "recurrent layer: \(steps) time steps of \(batch) sequences; expected one or more of each")
         self.init(counts: Array(repeating: batch, count: steps))
     }
 

@@ -11,7 +11,8 @@ extension Tensor {
     ///   - isReversed: from each sequence's last step to its first.
     /// - Returns: `output` `[T, B, H]` or `[N, H]`; `hidden` after each sequence's last step, `[B, H]`.
     package static func gruLayer(
-        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, weights: RecurrentWeights, isReversed: Bool = false
+        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, weights: RecurrentWeights,
+        isReversed: Bool = false
     ) -> (output: Tensor, hidden: Tensor) {
         let size = RecurrentGeometry(
             "gru", input: input, packed: packed, weights: weights, gatesPerUnit: 3, isReversed: isReversed,
@@ -28,7 +29,8 @@ extension Tensor {
             hiddens.enter(step)
             let stepGates = size.offset(step, width: size.gates)
             unsafe ck_gemm(
-                bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, size.count(step), size.gates, size.hidden, hiddens.before(step),
+                bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, size.count(step), size.gates, size.hidden,
+                hiddens.before(step),
                 size.hidden, .plain(size.hidden, stride: 1), recurrent.base, bias?.base, hiddenGates.base + stepGates,
                 size.gates, scratch.base)
             unsafe ck_gru_forward(
@@ -60,7 +62,8 @@ extension Tensor {
             size.accumulateWeights(
                 pass, weights, input: input, states: hiddens, fromInput: inputGates, fromHidden: hiddenGates)
             pass.send(size.inputGradient(inputGates, weights), to: input.origin)
-            pass.send(Tensor(shape: [size.layout.batch, size.hidden], storage: hiddenGradient), to: initialHidden?.origin)
+            pass.send(
+                Tensor(shape: [size.layout.batch, size.hidden], storage: hiddenGradient), to: initialHidden?.origin)
         }
         return (results[0], results[1])
     }

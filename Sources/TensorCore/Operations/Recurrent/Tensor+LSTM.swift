@@ -12,7 +12,8 @@ extension Tensor {
     ///   - isReversed: from each sequence's last step to its first.
     /// - Returns: `output` `[T, B, P]` or `[N, P]`; `hidden` `[B, P]` and `cell` `[B, H]` after each sequence's last step.
     package static func lstmLayer(
-        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, initialCell: Tensor?, weights: RecurrentWeights,
+        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, initialCell: Tensor?,
+        weights: RecurrentWeights,
         isReversed: Bool = false
     ) -> (output: Tensor, hidden: Tensor, cell: Tensor) {
         let size = RecurrentGeometry(
@@ -36,12 +37,14 @@ extension Tensor {
                 CK_FROM_C, size.count(step), size.gates, size.outputs, hiddens.before(step), size.outputs,
                 .plain(size.outputs, stride: 1), recurrent.base, nil, stepGates, size.gates, scratch.base)
             unsafe ck_lstm_forward(
-                size.count(step), size.hidden, stepGates, cells.before(step), cells.after(step), squashedCells.base + place,
+                size.count(step), size.hidden, stepGates, cells.before(step), cells.after(step),
+                squashedCells.base + place,
                 unprojected.map { unsafe $0.base + place } ?? hiddens.after(step), size.hidden)
             if let unprojected, let projection = weights.projection {
                 unsafe ck_gemm(
                     CK_FROM_ZERO, size.count(step), size.outputs, size.hidden, unprojected.base + place, size.hidden,
-                    .plain(size.hidden, stride: 1), projection.packedForward.base, nil, hiddens.after(step), size.outputs,
+                    .plain(size.hidden, stride: 1), projection.packedForward.base, nil, hiddens.after(step),
+                    size.outputs,
                     scratch.base)
             }
         }
@@ -65,7 +68,8 @@ extension Tensor {
                 let unprojectedGradient = unsafe projected?.step(step, above: above, next: hiddenGradient.base)
                 unsafe ck_lstm_backward(
                     size.count(step), size.hidden, stepGates, cells.before(step),
-                    squashedCells.base + size.offset(step, width: size.hidden), unprojectedGradient ?? above, size.hidden,
+                    squashedCells.base + size.offset(step, width: size.hidden), unprojectedGradient ?? above,
+                    size.hidden,
                     unprojectedGradient == nil ? hiddenGradient.base : nil, cellGradient.base, stepGates)
                 // Nobody asks for what comes before the first step of all sequences.
                 if step == order[0] && initialHidden?.origin == nil { break }
@@ -76,7 +80,8 @@ extension Tensor {
             if let unprojected { projected?.accumulate(pass, unprojected) }
             size.accumulateWeights(pass, weights, input: input, states: hiddens, fromInput: gates, fromHidden: gates)
             pass.send(size.inputGradient(gates, weights), to: input.origin)
-            pass.send(Tensor(shape: [size.layout.batch, size.outputs], storage: hiddenGradient), to: initialHidden?.origin)
+            pass.send(
+                Tensor(shape: [size.layout.batch, size.outputs], storage: hiddenGradient), to: initialHidden?.origin)
             pass.send(Tensor(shape: [size.layout.batch, size.hidden], storage: cellGradient), to: initialCell?.origin)
         }
         return (results[0], results[1], results[2])

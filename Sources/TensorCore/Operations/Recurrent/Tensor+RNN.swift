@@ -19,7 +19,8 @@ extension Tensor {
     ///   - isReversed: from each sequence's last step to its first.
     /// - Returns: `output` `[T, B, H]` or `[N, H]`; `hidden` after each sequence's last step, `[B, H]`.
     package static func rnnLayer(
-        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, weights: RecurrentWeights, nonlinearity: Nonlinearity,
+        _ input: Tensor, packed: StepLayout? = nil, initialHidden: Tensor?, weights: RecurrentWeights,
+        nonlinearity: Nonlinearity,
         isReversed: Bool = false
     ) -> (output: Tensor, hidden: Tensor) {
         let size = RecurrentGeometry(
@@ -61,7 +62,8 @@ extension Tensor {
             }
             size.accumulateWeights(pass, weights, input: input, states: hiddens, fromInput: gates, fromHidden: gates)
             pass.send(size.inputGradient(gates, weights), to: input.origin)
-            pass.send(Tensor(shape: [size.layout.batch, size.hidden], storage: hiddenGradient), to: initialHidden?.origin)
+            pass.send(
+                Tensor(shape: [size.layout.batch, size.hidden], storage: hiddenGradient), to: initialHidden?.origin)
         }
         return (results[0], results[1])
     }

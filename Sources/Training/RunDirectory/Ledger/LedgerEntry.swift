@@ -54,7 +54,11 @@ struct LedgerLine {
         line.append(text: "\",\"parameters\":\"")
         for checksum in entry.parameters { line.append(hexadecimal: checksum) }
         line.append(text: "\",\"loss\":")
-        if entry.loss.isFinite { line.append(contentsOf: entry.loss.description.utf8) } else { line.append(text: "null") }
+        if entry.loss.isFinite {
+            line.append(contentsOf: entry.loss.description.utf8)
+        } else {
+            line.append(text: "null")
+        }
         line.append(text: ",\"loss_bits\":\"")
         line.append(hexadecimal: entry.loss.bitPattern)
         line.append(text: "\",\"tokens\":")
