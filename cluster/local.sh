@@ -7,6 +7,10 @@
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
 workers="${WORKERS:-2}"
+if ! [[ "$workers" =~ ^[0-9]+$ ]]; then
+    echo "WORKERS='$workers': expected a whole number" >&2
+    exit 2
+fi
 
 say() { printf '%s\n' "==> $*" >&2; }
 
@@ -66,5 +70,7 @@ if [ "$status" -ne 0 ]; then
     exit "$status"
 fi
 
+# With --json, standard output is one JSON object.
+for argument in "$@"; do [ "$argument" != --json ] || exit 0; done
 say "a sample"
 "$lockstep" sample "$run" --length 60 --temperature 0.5

@@ -21,7 +21,7 @@ package enum ClusterTraining {
         _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int,
         program: LocalWorkers.Program = .lockstep,
         threads: Int, shouldStop: @escaping @Sendable () -> Bool,
-        note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> Void
+        note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         let directory = try PrivateDirectory()
         let children = ChildEvents(started: workers)
@@ -60,7 +60,7 @@ package enum ClusterTraining {
         threads: Int,
         ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void,
-        stepDone: @escaping (StepReport, Int) throws -> Void
+        stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
@@ -83,6 +83,10 @@ package enum ClusterTraining {
 
     /// Refuses an endpoint that others could reach: without keys anybody could take part.
     package static func requireLoopback(_ endpoint: Endpoint) throws {
+        if case .inproc = endpoint.transport {
+            throw ClusterError(
+                exitCode: 2, "endpoint \(endpoint): reaches no other process; expected ipc://PATH or tcp://127.0.0.1:PORT")
+        }
         guard endpoint.isLoopback else {
             throw ClusterError(
                 exitCode: 2,
@@ -93,6 +97,14 @@ package enum ClusterTraining {
             do { try PrivateDirectory.check(URL(fileURLWithPath: path).deletingLastPathComponent().path) } catch {
                 throw ClusterError(exitCode: 2, "\(error)")
             }
+        }
+    }
+
+    /// As `requireLoopback`, and nobody may listen there: libzmq takes a local socket over without a word.
+    package static func requireFree(_ endpoint: Endpoint) throws {
+        try requireLoopback(endpoint)
+        if endpoint.hasListener {
+            throw ClusterError("endpoint \(endpoint): another process listens there; expected one that is free")
         }
     }
 
@@ -116,7 +128,7 @@ package enum ClusterTraining {
     ///   - makeModel: from what the coordinator says of the model.
     package static func work(
         for endpoint: Endpoint, local: [UInt8]?, makeModel: @escaping WorkerModelMaker = ShardComputer.make,
-        note: @escaping (String) -> Void
+        note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(

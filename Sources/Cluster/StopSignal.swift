@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Synchronization
 
-/// Whether somebody asked this process to stop: SIGINT (Ctrl-C) or SIGTERM.
+/// Whether somebody asked this process to stop: SIGINT (Ctrl-C), SIGTERM, or SIGHUP (the terminal is gone).
 ///
 /// The first one lets the step at hand finish; a second one ends the process at once.
 package enum StopSignal {
@@ -9,7 +9,7 @@ package enum StopSignal {
 
     /// Listens from now on.
     package static func listen() {
-        for signalNumber in [SIGINT, SIGTERM] {
+        for signalNumber in [SIGINT, SIGTERM, SIGHUP] {
             // A handler may only touch lock-free atomics and call functions that POSIX lists as safe in signals.
             _ = signal(signalNumber) { received in
                 let (isFirst, _) = StopSignal.number.compareExchange(

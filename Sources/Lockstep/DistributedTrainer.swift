@@ -112,7 +112,10 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
             roster = try await ClusterTraining.train(
                 trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, program: .itself,
                 threads: threads,
-                shouldStop: { false }, note: { _ in }, stepDone: { done($0, workers: $1) })
+                shouldStop: { false }, note: { _ in }, stepDone: {
+                    done($0, workers: $1)
+                    return nil
+                })
         }
         return Result(
             model: trainer.computer.model, losses: losses,

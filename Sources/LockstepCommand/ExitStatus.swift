@@ -24,18 +24,24 @@ enum ExitStatus {
         switch error {
         case let code as ExitCode:
             Foundation.exit(code.rawValue)
+        case let error as OutputError where error.isClosedPipe: Foundation.exit(0)
         case is CleanExit:
-            print(Lockstep.fullMessage(for: error))
-            Foundation.exit(0)
+            finish(with: Lockstep.fullMessage(for: error))
         default:
             // Help and version come as errors too, with success as their code.
             if Lockstep.exitCode(for: error) == .success {
-                print(Lockstep.fullMessage(for: error))
-                Foundation.exit(0)
+                finish(with: Lockstep.fullMessage(for: error))
             }
             say(sentence(for: error))
             Foundation.exit(code(for: error))
         }
+    }
+
+    private static func finish(with text: String) -> Never {
+        do {
+            try Output.writeLine(text)
+            Foundation.exit(0)
+        } catch { exit(with: error) }
     }
 
     static func code(for error: any Error) -> Int32 {
@@ -64,6 +70,6 @@ enum ExitStatus {
 
     /// One line for people, on standard error.
     static func say(_ sentence: String) {
-        FileHandle.standardError.write(Data("lockstep: \(sentence)\n".utf8))
+        Output.tell("lockstep: \(sentence)\n")
     }
 }

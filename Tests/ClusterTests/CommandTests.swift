@@ -42,6 +42,8 @@ struct `The command` {
             (["--data", "/"], "directory"), (["--set", "addition", "--data", "x"], "expected one of the two"),
             (["--steps", "3", "--epochs", "2"], "expected one of the two"),
             (["--set", "hello", "--batch-size", "4"], "expected 1"),
+            (["--validation-every", "0"], "--validation-every 0"), (["--checkpoint-every", "0"], "--checkpoint-every 0"),
+            (["--hidden-size", "1000000"], "GB of memory"), (["--batch-size", "16000000"], "GB of memory"),
             (["--workers", "-1"], "--workers"), (["--dropout", "1"], "--dropout"), (["--steps", "many"], "many"),
         ] as [([String], String)])
     func `answers a wrong setting with one line and exit code 2`(arguments: [String], sentence: String) throws {
@@ -78,6 +80,56 @@ struct `The command` {
     @Test func `does not sample what is no run`() throws {
         let place = try Workplace()
         expectRefusal(try place.run(["sample", place.path]), says: "not a run")
+    }
+
+    @Test func `answers more epochs than there are steps with one line`() throws {
+        let place = try Workplace()
+        let arguments = ["train", "--data", try place.text(), "--epochs", "9223372036854775807", "--run", "\(place.path)/run"]
+        expectRefusal(try place.run(arguments), says: "--steps")
+    }
+
+    @Test func `names a directory that cannot be made`() throws {
+        let place = try Workplace()
+        let outcome = try place.run(["train", "--set", "hello", "--steps", "3", "--run", "/proc/lockstep/run"])
+        #expect(outcome.code == 1 && outcome.errors.contains("/proc/lockstep"), "\(outcome)")
+    }
+
+    @Test func `goes on when nobody takes its words, and fails when nobody takes its result`() throws {
+        let place = try Workplace()
+        let common = "'\(Workplace.executable("lockstep"))' train --set hello --steps 400 --json"
+        let silent = try place.shell("\(common) --run silent 2>&-")
+        #expect(silent.code == 0 && silent.member("steps") == "400", "\(silent)")
+        let closed = try place.shell("\(common) --run closed 2>&1 >/dev/null | head -n 1; wait")
+        #expect(closed.output.contains("step"))
+        #expect(try String(contentsOfFile: "\(place.path)/closed/summary.json", encoding: .utf8).contains("\"steps\" : 400"))
+        let full = try place.shell("\(common) --run full >/dev/full")
+        #expect(full.code == 1 && full.errors.contains("standard output"), "\(full)")
+        let read = try place.shell("'\(Workplace.executable("lockstep"))' sample closed --length 9 | head -c 1")
+        #expect(read.code == 0 && read.errors.isEmpty, "\(read)")
+    }
+
+    @Test func `resuming a run that is done prints its summary and changes nothing`() throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        let first = try place.run(["train", "--set", "hello", "--steps", "5", "--run", run, "--json"])
+        let again = try place.run(["resume", run, "--json"])
+        #expect(again.code == 0 && again.output == first.output, "\(again)")
+        #expect(try String(contentsOfFile: "\(run)/summary.json", encoding: .utf8) == first.output)
+    }
+
+    @Test(arguments: ["ipc", "tcp"])
+    func `leaves an endpoint to the coordinator that has it`(transport: String) throws {
+        let place = try Workplace()
+        let bind = transport == "ipc" ? "ipc://\(place.path)/socket" : "tcp://127.0.0.1:*"
+        let common = ["--set", "hello", "--steps", "4000000", "--fallback-after", "0"]
+        let first = try place.start(["coordinator", "--bind", bind, "--run", "\(place.path)/first"] + common)
+        #expect(first.wait { first.errors.contains("--connect ") })
+        let endpoint = first.errors.components(separatedBy: "--connect ")[1].components(separatedBy: "\n")[0]
+        let second = try place.run(["coordinator", "--bind", endpoint, "--run", "\(place.path)/second"] + common)
+        #expect(second.code == 1 && second.errors.contains("another process listens there"), "\(second)")
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/second"))
+        first.signal(SIGTERM)
+        #expect(first.wait().code == 143)
     }
 
     private func expectRefusal(_ outcome: Outcome, says sentence: String) {

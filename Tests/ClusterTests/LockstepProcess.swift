@@ -42,7 +42,7 @@ struct Workplace: ~Copyable {
         return file
     }
 
-    private static func executable(_ program: String) -> String {
+    static func executable(_ program: String) -> String {
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent(".build/release/\(program)").path
     }
@@ -51,6 +51,11 @@ struct Workplace: ~Copyable {
         _ arguments: [String], program: String = "lockstep", environment: [String: String] = [:]
     ) throws -> RunningProcess {
         try RunningProcess(Self.executable(program), arguments, environment: environment, directory: path)
+    }
+
+    /// Runs a line of the shell in the directory.
+    func shell(_ line: String) throws -> Outcome {
+        try RunningProcess("/bin/bash", ["-c", "cd '\(path)' && { \(line); }"], environment: [:], directory: path).wait()
     }
 
     func run(

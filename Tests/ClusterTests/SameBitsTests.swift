@@ -58,6 +58,21 @@ struct `The trained bits do not depend on` {
         #expect(outcome.member("workers_lost") == "1", "\(outcome.errors)")
     }
 
+    @Test func `a coordinator that was stopped for a while, and its workers are still its workers`() throws {
+        let place = try Workplace()
+        let common =
+            ["train", "--data", try place.text(), "--steps", "6000", "--json", "--checkpoint-every", "100000"] + small
+        let expected = try place.run(common + ["--run", "\(place.path)/alone"]).member("parameters_sha256")
+        let process = try place.start(common + ["--run", "\(place.path)/stopped", "--workers", "2"])
+        #expect(process.wait { process.errors.components(separatedBy: "joined").count > 2 })
+        process.signal(SIGSTOP)
+        usleep(6_500_000)
+        process.signal(SIGCONT)
+        let outcome = process.wait()
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome.errors)")
+        #expect(outcome.member("workers_seen") == "2" && outcome.member("workers_lost") == "0", "\(outcome.errors)")
+    }
+
     @Test(arguments: ["ipc", "tcp"])
     func `workers that come late and go`(transport: String) throws {
         let place = try Workplace()

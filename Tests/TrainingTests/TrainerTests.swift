@@ -153,7 +153,7 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
             while session.trainer.step < step {
                 session.trainer.beginStep()
                 LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
-                try session.stepDone(session.trainer.finishStep())
+                try session.stepDone(session.trainer.finishStep())?({ false })
             }
             return try session.finish()
         }

@@ -48,6 +48,7 @@ package final class CoordinatorLoop {
     private var localWork: (step: UInt64, range: ShardRange)?
     private var failure: ClusterError?
     private var childrenEnded = 0
+    private var lastLook = ContinuousClock.now
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
 
@@ -86,10 +87,10 @@ package final class CoordinatorLoop {
     ///
     /// - Parameters:
     ///   - ready: told where workers connect to, once they can.
-    ///   - stepDone: what each step did, and how many workers there are.
+    ///   - stepDone: what each step did, and how many workers there are; gives back what takes long and comes before the next step.
     package func run(
         in context: Context, ready: (Endpoint) -> Void, shouldStop: () -> Bool,
-        stepDone: (StepReport, Int) throws -> Void
+        stepDone: (StepReport, Int) throws -> (() throws -> Void)?
     ) throws {
         FloatingPointEnvironment.prepareThread()
         let data = try Socket(.router, in: context, options: .data(frameBytes: frameBytes))
@@ -116,6 +117,7 @@ package final class CoordinatorLoop {
                 let patience: Duration =
                     localWork != nil ? .zero : outbox.isEmpty ? .milliseconds(50) : .milliseconds(1)
                 let ready = try poller.wait(within: patience)
+                noteAbsence()
                 if ready?[dataSlot].contains(.readable) == true { try drain(data) }
                 if ready?[controlSlot].contains(.readable) == true { try drain(control) }
                 noteExits()
@@ -127,7 +129,20 @@ package final class CoordinatorLoop {
                 computeLocally()
             }
             guard isReduced else { break }
-            try stepDone(trainer.finishStep(), machine.roster.count)
+            if let rest = try stepDone(trainer.finishStep(), machine.roster.count) {
+                // Workers are answered meanwhile: a validation may take longer than their patience.
+                let work = BackgroundWork(rest)
+                while !work.isDone {
+                    if try poller.wait(within: .milliseconds(20)) != nil {
+                        try drain(data)
+                        try drain(control)
+                    }
+                    noteAbsence()
+                    noteExits()
+                    for worker in try outbox.flush(data) { perform(.sendFailed(to: worker)) }
+                }
+                try work.result()
+            }
         }
         perform(.stop(reason: trainer.isDone ? "the run is done" : "the run was stopped"))
         _ = try outbox.flush(data)
@@ -144,7 +159,15 @@ package final class CoordinatorLoop {
         try data.close(linger: .seconds(2))
     }
 
+    /// Time in which this process itself did not look, because it was stopped or computed, is not the workers' silence.
+    private func noteAbsence() {
+        let instant = clock.now
+        if instant - lastLook > .seconds(1) { perform(.suspended(for: instant - lastLook)) }
+        lastLook = instant
+    }
+
     private func noteExits() {
+        for sentence in children.takeFailures() { note(sentence) }
         for worker in children.takeExited() {
             childrenEnded += 1
             perform(.workerExited(worker))
@@ -193,6 +216,7 @@ package final class CoordinatorLoop {
         case .computeLocally(let step, let range): localWork = (step, range)
         case .joined(_, let hello): note("worker \(hello.label) joined")
         case .suspected: break
+        case .lost(let worker, .restarted): outbox.discard(worker)
         case .lost(let worker, let reason):
             outbox.discard(worker)
             note("worker \(worker) is lost: \(reason)")

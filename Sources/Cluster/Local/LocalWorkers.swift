@@ -53,10 +53,14 @@ package struct LocalWorkers {
                     ])
                 )
             }
-        _ = try? await Subprocess.run(
+        do {
+            _ = try await Subprocess.run(
             .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
             platformOptions: options, input: .none, output: .discarded,
             error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+        } catch {
+            if !Task.isCancelled { children.report(failure: "a worker could not be started: \(error)") }
+        }
     }
 
     /// The program that is running.

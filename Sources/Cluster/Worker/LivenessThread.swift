@@ -9,12 +9,14 @@ internal import Synchronization
 final class LivenessThread: Sendable {
     private struct State {
         var ping: [Payload]?
+        /// What is said when a signal ends the process.
+        var goodbye: [Payload]?
         var isOver = false
     }
 
     private let state = Mutex(State())
     private let context: Context
-    private let endpoint: Endpoint
+    let endpoint: Endpoint
     private let identity: PeerIdentity
 
     init(context: Context, endpoint: Endpoint, identity: PeerIdentity) {
@@ -24,18 +26,19 @@ final class LivenessThread: Sendable {
     }
 
     /// Begins; the thread ends soon after `stop()`.
-    func start() {
+    ///
+    /// - Parameter note: told why when the socket fails. The coordinator then hears the worker between two ranges only.
+    func start(note: @escaping @Sendable (String) -> Void) {
         Thread.detachNewThread { [self] in
-            // Without this socket the coordinator still hears the worker between two ranges.
-            try? run()
+            do { try run() } catch { note("pings have stopped: \(error)") }
         }
     }
 
     func stop() { state.withLock { $0.isOver = true } }
 
-    func update(_ ping: Coordination.Message?) {
-        let payloads = ping?.payloads
-        state.withLock { $0.ping = payloads }
+    func update(_ ping: Coordination.Message?, goodbye: Coordination.Message?) {
+        let (ping, goodbye) = (ping?.payloads, goodbye?.payloads)
+        state.withLock { ($0.ping, $0.goodbye) = (ping, goodbye) }
     }
 
     private func run() throws {
@@ -43,8 +46,15 @@ final class LivenessThread: Sendable {
         try socket.connect(endpoint)
         var elapsed = 0
         while true {
-            let (ping, isOver) = state.withLock { ($0.ping, $0.isOver) }
+            let (ping, goodbye, isOver) = state.withLock { ($0.ping, $0.goodbye, $0.isOver) }
             if isOver { return }
+            if let code = StopSignal.exitCode {
+                // A worker holds nothing that would be lost; a range may take longer than whoever sent the signal waits.
+                if let goodbye { _ = try socket.send(goodbye, within: .milliseconds(100)) }
+                try socket.close(linger: .milliseconds(200))
+                Thread.sleep(forTimeInterval: 0.25)
+                exit(code)
+            }
             if elapsed % 10 == 0, let ping { _ = try socket.send(ping) }
             elapsed += 1
             Thread.sleep(forTimeInterval: 0.1)

@@ -10,7 +10,7 @@ package final class WorkerLoop {
     private let identity: PeerIdentity
     /// The process that this one ends with; nil for a worker that was started by hand.
     private let parent: Int32?
-    private let note: (String) -> Void
+    private let note: @Sendable (String) -> Void
 
     private var machine: WorkerMachine
     private let makeModel: WorkerModelMaker
@@ -36,7 +36,7 @@ package final class WorkerLoop {
     ///   - note: takes sentences for people.
     package init(
         connectingTo endpoint: Endpoint, identity: [UInt8], parent: Int32?, makeModel: @escaping WorkerModelMaker,
-        note: @escaping (String) -> Void
+        note: @escaping @Sendable (String) -> Void
     ) {
         self.endpoint = endpoint
         self.makeModel = makeModel
@@ -61,7 +61,12 @@ package final class WorkerLoop {
         defer { liveness?.stop() }
         try perform(.started, socket, context)
         var lastTick = clock.now
+        var isWaiting = parent == nil
         while ending == nil {
+            if isWaiting, machine.isRegistered || clock.now - begun > .seconds(2) {
+                isWaiting = false
+                if !machine.isRegistered { note("waiting for a coordinator at \(endpoint)") }
+            }
             if let received = try socket.receive(within: .milliseconds(100), maximumFrames: 4) {
                 try take(received, socket, context)
             }
@@ -97,7 +102,7 @@ package final class WorkerLoop {
 
     private func perform(_ event: WorkerEvent, _ socket: borrowing Socket, _ context: Context) throws {
         let directives = machine.handle(event, at: clock.now - begun)
-        liveness?.update(machine.ping)
+        liveness?.update(machine.ping, goodbye: machine.goodbye)
         for directive in directives { try carryOut(directive, socket, context) }
     }
 
@@ -152,10 +157,13 @@ package final class WorkerLoop {
         }
         parameters = Storage(count: model.parameterCount)
         loadedStep = nil
-        if liveness == nil, let control = try? Endpoint(welcome.controlEndpoint) {
+        let control = try Endpoint(welcome.controlEndpoint)
+        if liveness?.endpoint != control {
+            // A coordinator that took another's place listens elsewhere.
+            liveness?.stop()
             let thread = LivenessThread(context: context, endpoint: control, identity: identity)
-            thread.update(machine.ping)
-            thread.start()
+            thread.update(machine.ping, goodbye: machine.goodbye)
+            thread.start(note: note)
             liveness = thread
         }
         note("joined run \(run)")

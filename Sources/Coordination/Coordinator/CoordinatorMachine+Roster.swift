@@ -64,13 +64,15 @@ extension CoordinatorMachine {
         }
 
         if let member = members[worker] {
+            // It is here again: its work is for others, and it is neither lost nor one more.
             let heldWork = !member.outstanding.isEmpty
             remove(worker)
-            if heldWork { noteLoss(worker, .restarted) }
+            if heldWork { directives.append(.lost(worker, .restarted)) }
+        } else {
+            counters.joined += 1
         }
         members[worker] = Member(id: worker, number: nextNumber, hello: hello, at: now)
         nextNumber += 1
-        counters.joined += 1
         send(
             .welcome(
                 Welcome(

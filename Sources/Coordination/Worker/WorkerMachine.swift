@@ -67,6 +67,12 @@ package struct WorkerMachine: Sendable {
         phase == .registered ? Message(.ping(status), run: run, incarnation: incarnation) : nil
     }
 
+    /// What this worker says when it has to end at once; nil before the welcome.
+    package var goodbye: Message? {
+        phase == .registered
+            ? Message(.goodbye(reason: "stopped by a signal"), run: run, incarnation: incarnation) : nil
+    }
+
     /// How much the machine holds, for those who check that it does not grow.
     package var load: Int { work.ranges.count }
 

@@ -78,7 +78,10 @@ struct BenchCommand: AsyncParsableCommand {
             _ = try await ClusterTraining.train(
                 trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1,
                 shouldStop: { false },
-                note: { _ in }, stepDone: { _, _ in stepDone() })
+                note: { _ in }, stepDone: { _, _ in
+                    stepDone()
+                    return nil
+                })
         } else {
             let local = LocalCompute(threads: threads)
             for _ in 0..<steps + warmup {
@@ -89,7 +92,7 @@ struct BenchCommand: AsyncParsableCommand {
             }
         }
         let measured = seconds.dropFirst(warmup).sorted()
-        report(
+        try report(
             BenchResult(
                 workload: workload, cell: cell, threads: threads, workers: workers, trainer: trainer,
                 median: measured[measured.count / 2], peak: peak))
@@ -106,9 +109,9 @@ struct BenchCommand: AsyncParsableCommand {
             workload: workload, cell: cell, shortest: shortest,
             comparison: PackedComparison(workload, cell: cell, rounds: steps, shortest: shortest))
         if json {
-            print(jsonLine(result))
+            try Output.writeLine(jsonLine(result))
         } else {
-            print(
+            try Output.writeLine(
                 """
                 \(result.workload) \(result.cell), \(grouped(Double(result.packedTokens))) tokens in lengths \(shortest) to \
                 \(workload.size.length): \(decimal(result.packedNanosecondsPerToken, 0)) ns a token packed, \
@@ -117,11 +120,11 @@ struct BenchCommand: AsyncParsableCommand {
         }
     }
 
-    private func report(_ result: BenchResult) {
+    private func report(_ result: BenchResult) throws {
         if json {
-            print(jsonLine(result))
+            try Output.writeLine(jsonLine(result))
         } else {
-            print(
+            try Output.writeLine(
                 """
                 \(result.workload) \(result.cell): \(decimal(result.milliseconds, 3)) ms a step, \
                 \(grouped(result.tokensPerSecond)) tokens/s, \(decimal(result.gflops, 1)) GFLOP/s, \

@@ -24,11 +24,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @OptionGroup var output: RunOptions
 
     func run() async throws {
-        guard fallbackAfter >= 0, fallbackAfter < 1e9 else {
-            throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
-        }
-        let endpoint = try parseEndpoint(bind, "--bind")
-        try ClusterTraining.requireLoopback(endpoint)
+        let place = try Place.open(at: bind, fallbackAfter: fallbackAfter)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
         StopSignal.listen()
@@ -37,7 +33,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             at: output.resolveDirectory(configuration), configuration: configuration, source: source, observer: display,
             threads: threads)
         try await session.train(
-            on: .open(endpoint, fallbackAfter: .seconds(fallbackAfter)), threads: threads, display: display,
+            on: place, threads: threads, display: display,
             json: output.json)
     }
 }

@@ -30,24 +30,28 @@ struct EvaluateCommand: ParsableCommand {
             throw UsageError("--threads \(threads): expected a whole number from 1 to 1024")
         }
         let trained = try TrainedRun(path: directory)
+        trained.notes.forEach(ExitStatus.say)
         let result: EvaluationResult
         if let data {
             let text = try Text(TextFile.read(data), vocabulary: trained.vocabulary)
+            guard text.count > 1 else {
+                throw UsageError("\(data): \(text.count) symbol; expected at least two, of which the second can be predicted")
+            }
             let evaluation = trained.evaluate(text)
             result = EvaluationResult(
                 run: directory, data: data, loss: evaluation.loss, tokens: evaluation.tokens, score: nil)
         } else {
-            let source = try trained.configuration.makeSource()
+            let source = try trained.record.openSource(of: directory)
             let validation = Validation.run(trained.model, on: source.validation, threads: threads)
             result = EvaluationResult(
                 run: directory, data: source.name, loss: validation.loss, tokens: validation.tokens,
                 score: Scoring.score(trained.model, on: trained.configuration.data, validation: validation))
         }
         if json {
-            print(jsonLine(result))
+            try Output.writeLine(jsonLine(result))
         } else {
             let score = result.score.map { ", \($0.name) \(decimal($0.value * 100, 2)) %" } ?? ""
-            print(
+            try Output.writeLine(
                 "\(result.data): loss \(decimal(result.loss, 4)) nats, perplexity \(decimal(result.perplexity, 3)), \(grouped(Double(result.tokens))) symbols\(score)"
             )
         }

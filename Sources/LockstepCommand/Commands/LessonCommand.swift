@@ -47,18 +47,23 @@ struct LessonCommand: ParsableCommand {
         }
         let results = try chosen.map(result)
         if json, chosen.count == 1 {
-            print(jsonLine(results[0]))
+            try Output.writeLine(jsonLine(results[0]))
         } else if json {
-            print(jsonLine(["lessons": results]))
+            try Output.writeLine(jsonLine(["lessons": results]))
         }
     }
 
     private func result(_ lesson: any Lesson.Type) throws -> LessonResult {
-        if !json, name == "all" { print("\(lesson.name): \(lesson.title)") }
+        if !json, name == "all" { try Output.writeLine("\(lesson.name): \(lesson.title)") }
+        var failure: OutputError?
         do {
-            return try lesson.run(epochs: epochs, learningRate: lr, seed: seed, initial: initialParameters()) { line in
-                if !json { print(line) }
+            let result = try lesson.run(epochs: epochs, learningRate: lr, seed: seed, initial: initialParameters()) { line in
+                if !json, failure == nil {
+                    do throws(OutputError) { try Output.writeLine(line) } catch { failure = error }
+                }
             }
+            if let failure { throw failure }
+            return result
         } catch let error as StateDictError {
             throw UsageError("--initial \(initial ?? ""): \(error)")
         }

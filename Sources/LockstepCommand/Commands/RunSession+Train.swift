@@ -11,6 +11,16 @@ enum Place {
     case local(workers: Int)
     /// By whoever connects.
     case open(Endpoint, fallbackAfter: Duration)
+
+    /// A place for workers from elsewhere, from what the command line says of it.
+    static func open(at text: String, fallbackAfter: Double) throws -> Place {
+        guard fallbackAfter >= 0, fallbackAfter < 1e9 else {
+            throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
+        }
+        let endpoint = try parseEndpoint(text, "--bind")
+        try ClusterTraining.requireFree(endpoint)
+        return .open(endpoint, fallbackAfter: .seconds(fallbackAfter))
+    }
 }
 
 extension RunSession {
@@ -19,32 +29,40 @@ extension RunSession {
         var roster = ClusterTraining.Roster(seen: 0, lost: 0)
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }
+        let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
+            try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
+        }
         switch place {
         case .local(workers: 0):
             try trainHere(LocalCompute(threads: threads), shouldStop: stop)
         case .local(let workers):
             roster = try await ClusterTraining.train(
                 trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads, shouldStop: stop,
-                note: { display.note($0) }, stepDone: { try self.stepDone($0, workers: $1) })
+                note: { display.note($0) }, stepDone: stepDone)
         case .open(let endpoint, let fallbackAfter):
             roster = try await ClusterTraining.coordinate(
                 trainer, run: run, incarnation: held.incarnation, at: endpoint, fallbackAfter: fallbackAfter,
                 threads: threads, ready: { display.note("workers connect with: lockstep worker --connect \($0)") },
-                shouldStop: stop, note: { display.note($0) }, stepDone: { try self.stepDone($0, workers: $1) })
+                shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(workersSeen: roster.seen, workersLost: roster.lost)
-        if json { print(try summary.json(), terminator: "") } else { print(text(of: summary)) }
-        if let code = StopSignal.exitCode, !trainer.isDone {
+        if StopSignal.exitCode != nil, !trainer.isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
-            throw ExitCode(code)
         }
+        try show(summary, json: json)
+        if let code = StopSignal.exitCode, !trainer.isDone { throw ExitCode(code) }
     }
 
-    private func trainHere(_ local: LocalCompute, shouldStop: () -> Bool) throws {
+    /// Prints what a run came to.
+    func show(_ summary: RunSummary, json: Bool) throws {
+        try Output.write(json ? summary.json() : text(of: summary) + "\n")
+    }
+
+    private func trainHere(_ local: LocalCompute, shouldStop: @escaping @Sendable () -> Bool) throws {
         while !trainer.isDone, !shouldStop() {
             trainer.beginStep()
             local.compute(trainer.wholeStep, of: trainer)
-            try stepDone(trainer.finishStep())
+            try stepDone(trainer.finishStep())?(shouldStop)
         }
     }
 

@@ -39,39 +39,40 @@ struct SampleCommand: ParsableCommand {
 
     func run() throws {
         let trained = try TrainedRun(path: directory)
+        trained.notes.forEach(ExitStatus.say)
         let start = prompt ?? trained.defaultPrompt
         let tokens = try trained.vocabulary.encode(start, what: "--prompt")
         guard !tokens.isEmpty else { throw UsageError("--prompt '': expected at least one symbol") }
         if let answer = trained.transcription(of: tokens) {
-            return finish(start, answer, trained, separator: " -> ")
+            return try finish(start, answer, trained, separator: " -> ")
         }
-        if !json { show(start) }
+        if !json { try show(start) }
         var drawn: [Int32] = []
-        Sampler(trained.model, settings: SamplingSettings(temperature: temperature, topK: topK, seed: seed))
+        try Sampler(trained.model, settings: SamplingSettings(temperature: temperature, topK: topK, seed: seed))
             .run(prompt: tokens) { next in
                 drawn.append(next[0])
-                if !json, trained.vocabulary.mode == .characters { show(trained.vocabulary.decode(next)) }
+                if !json, trained.vocabulary.mode == .characters { try show(trained.vocabulary.decode(next)) }
                 return drawn.count < length && !trained.isOver(tokens + drawn)
             }
         if json {
-            finish(start, drawn, trained)
+            try finish(start, drawn, trained)
         } else {
             // Bytes make characters only together.
-            if trained.vocabulary.mode == .bytes { show(trained.vocabulary.decode(drawn)) }
-            if drawn.last.map({ trained.vocabulary.decode([$0]) }) != "\n" { show("\n") }
+            if trained.vocabulary.mode == .bytes { try show(trained.vocabulary.decode(drawn)) }
+            if drawn.last.map({ trained.vocabulary.decode([$0]) }) != "\n" { try show("\n") }
         }
     }
 
-    private func finish(_ start: String, _ drawn: [Int32], _ trained: TrainedRun, separator: String = "") {
+    private func finish(_ start: String, _ drawn: [Int32], _ trained: TrainedRun, separator: String = "") throws {
         let text = trained.vocabulary.decode(drawn)
         if json {
-            print(jsonLine(SampleResult(run: directory, prompt: start, text: text, seed: seed)))
+            try Output.writeLine(jsonLine(SampleResult(run: directory, prompt: start, text: text, seed: seed)))
         } else {
-            show(start + separator + text + "\n")
+            try show(start + separator + text + "\n")
         }
     }
 
-    private func show(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+    private func show(_ text: String) throws { try Output.write(text) }
 }
 
 /// What `lockstep sample --json` prints.

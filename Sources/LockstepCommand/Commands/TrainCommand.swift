@@ -86,6 +86,12 @@ struct ResumeCommand: AsyncParsableCommand {
     @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
 
+    @Option(help: "Where workers connect, as for `lockstep coordinator`; instead of --workers.")
+    var bind: String?
+
+    @Option(help: "With --bind: seconds to wait for a first worker before computing alone.")
+    var fallbackAfter: Double = 10
+
     @Option(help: "Threads of this process. Default: one for each core.")
     var threads: Int?
 
@@ -100,11 +106,17 @@ struct ResumeCommand: AsyncParsableCommand {
         options.threads = threads
         options.json = json
         let threads = try options.resolveThreads()
+        if bind != nil, workers > 0 { throw UsageError("--bind and --workers: expected one of the two") }
+        let place = try bind.map { try Place.open(at: $0, fallbackAfter: fallbackAfter) } ?? .local(workers: workers)
         StopSignal.listen()
         let display = ProgressDisplay()
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
+        if let summary = session.storedSummary {
+            display.note("\(directory) is done; nothing is left to train")
+            return try session.show(summary, json: json)
+        }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
-        try await session.train(on: .local(workers: workers), threads: threads, display: display, json: json)
+        try await session.train(on: place, threads: threads, display: display, json: json)
     }
 }

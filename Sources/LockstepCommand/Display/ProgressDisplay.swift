@@ -59,7 +59,7 @@ final class ProgressDisplay: ProgressObserver {
         return String(text.prefix(width - 1))
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { Output.tell(text) }
 }
 
 /// A number with that many digits after the point.

@@ -115,6 +115,7 @@ struct TrainingOptions: ParsableArguments {
         if steps != nil, epochs != nil { throw UsageError("--steps and --epochs: expected one of the two") }
         try configuration.validate()
         let source = try configuration.makeSource()
+        try requireMemory(configuration, vocabulary: source.vocabulary.count)
         for (flag, asked, there) in [
             ("--seq-len", configuration.seqLen, source.sequenceLength),
             ("--batch-size", configuration.batchSize, source.batchSize),
@@ -126,10 +127,21 @@ struct TrainingOptions: ParsableArguments {
             guard let each = source.stepsPerEpoch else {
                 throw UsageError("--epochs \(epochs): a generated set has no epochs; expected --steps")
             }
-            configuration.steps = UInt64(epochs) * UInt64(each)
+            let (total, overflows) = UInt64(epochs).multipliedReportingOverflow(by: UInt64(each))
+            configuration.steps = overflows ? .max : total
             try configuration.validate()
         }
         return (configuration, source)
+    }
+
+    /// Refuses a model or a batch that this machine cannot hold, before anything is made of it.
+    private func requireMemory(_ configuration: RunConfiguration, vocabulary: Int) throws {
+        let needed = configuration.estimatedBytes(vocabularySize: vocabulary)
+        let there = Double(ProcessInfo.processInfo.physicalMemory)
+        guard needed > there else { return }
+        throw UsageError(
+            "--hidden-size \(configuration.hiddenSize), --num-layers \(configuration.numLayers), --embedding-dim \(configuration.embeddingDim), --batch-size \(configuration.batchSize), --seq-len \(configuration.seqLen): needs about \(decimal(needed / 1e9, 1)) GB of memory; expected at most the \(decimal(there / 1e9, 1)) GB of this machine"
+        )
     }
 
     private func dataSet() throws -> RunConfiguration.DataSet {

@@ -96,6 +96,21 @@ extension RunConfiguration {
     }
 }
 
+extension RunConfiguration {
+    /// About how much memory a process that computes whole batches takes, in bytes.
+    ///
+    /// Of each parameter: itself, two packed forms, gradient, two moments and a copy on its way. Of each token: gates, states and
+    /// their gradients of every layer, scores and their gradient.
+    package func estimatedBytes(vocabularySize: Int) -> Double {
+        let (hidden, gates, classes) = (Double(hiddenSize), Double(cell.gatesPerUnit), Double(vocabularySize))
+        let inputs = (0..<numLayers).map { $0 == 0 ? Double(embeddingDim) : hidden }
+        let parameters =
+            classes * (Double(embeddingDim) + hidden) + inputs.reduce(0) { $0 + gates * hidden * ($1 + hidden + 2) }
+        let token = 2 * classes + inputs.reduce(0) { $0 + gates * hidden + 3 * hidden + 2 * $1 }
+        return 4 * (7 * parameters + token * Double(seqLen) * Double(batchSize))
+    }
+}
+
 /// A setting that cannot be used.
 package struct ConfigurationError: Error, CustomStringConvertible {
     /// One line: what, where, what was expected.
@@ -125,6 +140,9 @@ extension RunConfiguration {
             weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
         try validateOptimizer()
         try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
+        for (flag, value) in [("--validation-every", validationEvery), ("--checkpoint-every", checkpointEvery)] {
+            try require(value >= 1, "\(flag) \(value): expected a positive whole number")
+        }
         try require(
             schedule.warmup < steps,
             "--warmup-steps \(schedule.warmup): expected fewer than the \(steps) steps of the run")

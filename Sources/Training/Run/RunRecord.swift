@@ -25,6 +25,21 @@ package struct RunRecord: Codable, Sendable, Equatable {
         dataSHA256 = Self.hash(of: source)
     }
 
+    /// Opens the data that the run began with.
+    ///
+    /// - Parameter path: the run's directory, for the sentence.
+    /// - Throws: `ConfigurationError` when the data has changed since.
+    package func openSource(of path: String) throws -> any SequenceSource {
+        let source = try configuration.makeSource()
+        let hash = Self.hash(of: source)
+        guard hash == dataSHA256 else {
+            throw ConfigurationError(
+                description:
+                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(dataSHA256)")
+        }
+        return source
+    }
+
     package static func hash(of source: any SequenceSource) -> String {
         var hash = SHA256Hex()
         unsafe hash.absorb(source.identity.span.bytes)

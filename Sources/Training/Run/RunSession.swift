@@ -20,6 +20,7 @@ package final class RunSession {
     private var validation: Validation?
     private var score: Score?
     private var lastLoss: Double?
+    private var hasDiverged = false
 
     private init(
         trainer: Trainer, record: RunRecord, held: HeldRun, resumption: Resumption, observer: any ProgressObserver,
@@ -54,20 +55,13 @@ package final class RunSession {
 
     /// Goes on with a run from its newest checkpoint that verifies.
     ///
-    /// - Throws: `ResumeError.dataChanged` when the data is not what the run began with.
+    /// - Throws: `ConfigurationError` when the data is not what the run began with.
     package static func resume(
         at path: String, observer: any ProgressObserver, threads: Int
     ) throws -> RunSession {
         let directory = try RunDirectory(path)
         let record = try directory.configuration(as: RunRecord.self)
-        let source = try record.configuration.makeSource()
-        let hash = RunRecord.hash(of: source)
-        guard hash == record.dataSHA256 else {
-            throw ConfigurationError(
-                description:
-                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(record.dataSHA256)"
-            )
-        }
+        let source = try record.openSource(of: path)
         let held = try directory.hold()
         let resumption = try held.resume()
         let trainer = Trainer(record.configuration, source: source)
@@ -76,32 +70,49 @@ package final class RunSession {
             trainer: trainer, record: record, held: held, resumption: resumption, observer: observer, threads: threads)
     }
 
-    /// Writes down what a step did; validates and saves when it is time for that.
+    /// Writes down what a step did.
     ///
     /// - Parameter workers: live workers; nil in a process that trains alone.
-    package func stepDone(_ report: StepReport, workers: Int? = nil) throws {
+    /// - Returns: what takes long, when it is time for it: validation and a checkpoint. The next step begins after it.
+    package func stepDone(_ report: StepReport, workers: Int? = nil) throws -> FollowUp? {
         let trained = pace.stepDone(tokens: trainer.configuration.batchSize * trainer.configuration.seqLen)
         lastLoss = report.loss
+        if !report.loss.isFinite, !hasDiverged {
+            hasDiverged = true
+            observer.note("step \(report.step): the loss is \(report.loss); a lower --lr or --clip-norm may help")
+        }
         _ = try ledger.append(
             LedgerEntry(
                 step: report.step, batch: report.batch, gradient: [report.gradient],
                 parameters: [trainer.parametersChecksum()], loss: report.loss, tokens: report.tokens))
         let configuration = trainer.configuration
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
-        if validates { validate() }
-        if validates || report.step % max(1, configuration.steps / 1000) == 0 {
-            try metrics.append(
-                MetricsRecord(report, validation: validates ? validation : nil, score: validates ? score : nil))
+        let saves = report.step % configuration.checkpointEvery == 0 || trainer.isDone
+        func conclude() throws {
+            if validates || report.step % max(1, configuration.steps / 1000) == 0 {
+                try metrics.append(
+                    MetricsRecord(report, validation: validates ? validation : nil, score: validates ? score : nil))
+            }
+            if saves { try save() }
+            observer.progressed(
+                RunProgress(
+                    step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
+                    validationLoss: validation?.loss, score: score, tokensPerSecond: trained.recentRate,
+                    timeLeft: trained.left, workers: workers))
+            pace.resume()
         }
-        if report.step % configuration.checkpointEvery == 0 || trainer.isDone { try save() }
-        observer.progressed(
-            RunProgress(
-                step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
-                validationLoss: validation?.loss, score: score, tokensPerSecond: trained.recentRate,
-                timeLeft: trained.left,
-                workers: workers))
-        pace.resume()
+        guard validates || saves else {
+            try conclude()
+            return nil
+        }
+        return { shouldStop in
+            if validates { self.validate(shouldStop) }
+            try conclude()
+        }
     }
+
+    /// Work between two steps; asks now and then whether to leave off a validation.
+    package typealias FollowUp = (_ shouldStop: @escaping @Sendable () -> Bool) throws -> Void
 
     /// Writes a checkpoint of the state after the last step, unless there is one.
     package func save() throws {
@@ -111,18 +122,21 @@ package final class RunSession {
     }
     private var lastSaved: UInt64?
 
-    private func validate() {
+    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) {
         let batches = trainer.source.validation
-        guard batches.count > 0 else { return }
-        let result = Validation.run(trainer.computer.model, on: batches, threads: threads)
+        guard batches.count > 0,
+            let result = Validation.run(trainer.computer.model, on: batches, threads: threads, shouldStop: shouldStop)
+        else { return }
         validation = result
         score = Scoring.score(trainer.computer.model, on: trainer.configuration.data, validation: result)
     }
 
+    /// What the run came to when it ended, of one that is done; nil when nothing says so.
+    package var storedSummary: RunSummary? { trainer.isDone ? try? held.directory.summary() : nil }
+
     /// Saves what the run came to and writes `summary.json`.
     package func finish(workersSeen: Int = 0, workersLost: Int = 0) throws -> RunSummary {
         try save()
-        if validation == nil { validate() }
         observer.close()
         let summary = RunSummary(
             run: path, steps: trainer.step, trainLoss: lastLoss, validationLoss: validation?.loss,

@@ -20,7 +20,12 @@ package struct Validation: Sendable, Equatable {
     package var exactMatch: Double { sequences == 0 ? 0 : Double(exact) / Double(sequences) }
 
     /// Scores all validation batches of a source, some of them at a time; their sums are added in order.
-    package static func run(_ model: LanguageModel, on batches: TokenBatches, threads: Int) -> Validation {
+    ///
+    /// - Parameter shouldStop: asked before each batch.
+    /// - Returns: nil when it was stopped.
+    package static func run(
+        _ model: LanguageModel, on batches: TokenBatches, threads: Int, shouldStop: @escaping @Sendable () -> Bool
+    ) -> Validation? {
         let shared = SharedModel(model: model)
         let parts = Mutex<[Int: Part]>([:])
         let next = Mutex(0)
@@ -28,18 +33,27 @@ package struct Validation: Sendable, Equatable {
             FloatingPointEnvironment.prepareThread()
             while let index = next.withLock({ next in
                 defer { next += 1 }
-                return next < batches.count ? next : nil
+                return next < batches.count && !shouldStop() ? next : nil
             }) {
                 let part = withoutGradients { score(shared.model, batches[index]) }
                 parts.withLock { $0[index] = part }
             }
         }
+        guard parts.withLock({ $0.count }) == batches.count else { return nil }
         let total = parts.withLock { parts in
             batches.indices.reduce(into: Part()) { total, index in total.add(parts[index] ?? Part()) }
         }
         return Validation(
             loss: total.tokens == 0 ? 0 : total.loss / Double(total.tokens), exact: total.exact,
             sequences: total.sequences, tokens: total.tokens)
+    }
+
+    /// The same, to its end.
+    package static func run(_ model: LanguageModel, on batches: TokenBatches, threads: Int) -> Validation {
+        guard let whole = run(model, on: batches, threads: threads, shouldStop: { false }) else {
+            fatalError("Validation: it stopped although nobody asked")
+        }
+        return whole
     }
 
     private static func score(_ model: LanguageModel, _ batch: TokenBatch) -> Part {

@@ -49,7 +49,10 @@ enum FileSystem {
         case ENOENT where !path.isEmpty:
             let parent = self.parent(of: path)
             guard parent != path else { throw RunError(FileFailure("make directory", path, number: ENOENT)) }
-            try makeDirectory(parent)
+            // A parent that was there already is not what is missing.
+            guard try makeDirectory(parent) else {
+                throw RunError(FileFailure("make directory", path, number: ENOENT))
+            }
             return try makeDirectory(path)
         default: throw RunError(FileFailure("make directory", path, number: errno))
         }
