@@ -85,7 +85,8 @@ package enum ClusterTraining {
     package static func requireLoopback(_ endpoint: Endpoint) throws {
         if case .inproc = endpoint.transport {
             throw ClusterError(
-                exitCode: 2, "endpoint \(endpoint): reaches no other process; expected ipc://PATH or tcp://127.0.0.1:PORT")
+                exitCode: 2,
+                "endpoint \(endpoint): reaches no other process; expected ipc://PATH or tcp://127.0.0.1:PORT")
         }
         guard endpoint.isLoopback else {
             throw ClusterError(

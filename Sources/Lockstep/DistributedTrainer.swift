@@ -13,7 +13,8 @@ internal import Synchronization
 /// ```
 ///
 /// Workers are further processes of the program that is running, with the same arguments: they come to the same `train`, find in
-/// their environment that they are workers, compute until the coordinator is done, and end there. So nothing that should
+/// their environment that they are workers, compute until the coordinator is done, and end there. A training that comes before it in
+/// the program they compute alone, for its result. So nothing that should
 /// happen once may stand before it, and both sides must make the same task.
 public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     /// What a step came to.
@@ -89,9 +90,12 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         require(
             workers >= 0 && threads >= 1,
             "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
-        try workIfAsked()
+        let place = DistributedTrainings.next()
+        // A worker for a later training comes by this one: it needs its result, not its workers.
+        let isOnTheWay = try workIfAsked(place)
+        let workers = isOnTheWay ? 0 : workers
         let trainer = ModuleTrainer(
-            task, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
+            task, place: place, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
             learningRate: schedule.map { schedule in { schedule(Int($0)) } }, optimizer: optimizer)
         var losses: [Double] = []
         losses.reserveCapacity(steps)
@@ -110,9 +114,11 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         } else {
             var random = SystemRandomNumberGenerator()
             roster = try await ClusterTraining.train(
-                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, program: .itself,
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers,
+                program: .itself(training: place),
                 threads: threads,
-                shouldStop: { false }, note: { _ in }, stepDone: {
+                shouldStop: { false }, note: { _ in },
+                stepDone: {
                     done($0, workers: $1)
                     return nil
                 })
@@ -123,10 +129,13 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
             workersSeen: roster.seen, workersLost: roster.lost)
     }
 
-    /// In a process that was started as a worker: works until the coordinator is done, and ends the process.
-    private func workIfAsked() throws {
+    /// In a process that was started as a worker for this training: works until the coordinator is done, and ends the process.
+    ///
+    /// - Returns: whether it is a worker for a training that comes later in the program.
+    private func workIfAsked(_ place: Int) throws -> Bool {
         let environment = ProcessInfo.processInfo.environment
-        guard let address = environment[LocalWorkers.endpointVariable] else { return }
+        guard let address = environment[LocalWorkers.endpointVariable] else { return false }
+        if let wanted = environment[LocalWorkers.trainingVariable].flatMap({ Int($0) }), place < wanted { return true }
         let endpoint = try Endpoint(address)
         try ClusterTraining.requireLoopback(endpoint)
         let name = try environment[LocalWorkers.nameVariable].map(ClusterTraining.workerName)
@@ -135,11 +144,19 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
             for: endpoint, local: name,
             makeModel: { bytes in
                 let computer = ModuleComputer(task, seed: seed)
-                return ModuleTrainer.modelBytes(of: task, computer) == bytes ? computer : nil
+                return ModuleTrainer.modelBytes(of: task, place: place, computer) == bytes ? computer : nil
             }, note: { _ in })
         if end.code != 0 { FileHandle.standardError.write(Data("worker: \(end.sentence)\n".utf8)) }
         exit(end.code)
     }
+}
+
+/// The trainings of this program.
+private enum DistributedTrainings {
+    private static let begun = Atomic<Int>(0)
+
+    /// Which one begins now, counted from 0.
+    static func next() -> Int { begun.add(1, ordering: .relaxed).oldValue }
 }
 
 /// SHA-256 over the little-endian bytes of every parameter, in ascending byte order of its name, nothing between them.

@@ -6,7 +6,12 @@ extension Module {
     ///
     /// - Throws: when the file cannot be written; one that was there before is replaced only by a whole one.
     public func save(to path: String) throws {
-        try Data(SafetensorsWriter(namedTensors).bytes()).write(to: URL(fileURLWithPath: path), options: .atomic)
+        do {
+            try Data(SafetensorsWriter(namedTensors).bytes()).write(to: URL(fileURLWithPath: path), options: .atomic)
+        } catch {
+            let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError)?.localizedDescription
+            throw ModuleFileError(description: "cannot write \(path): \(cause ?? error.localizedDescription)")
+        }
     }
 
     /// Takes all parameters from a safetensors file.
@@ -23,4 +28,10 @@ extension Module {
             try file.entries.map { ($0.name, Tensor(try file.floats($0.name), shape: $0.shape)) },
             uniquingKeysWith: { first, _ in first })
     }
+}
+
+/// A file of parameters that cannot be written.
+public struct ModuleFileError: Error, CustomStringConvertible {
+    /// One line: what, where, why.
+    public let description: String
 }

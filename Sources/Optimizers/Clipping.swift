@@ -12,21 +12,35 @@ package enum GradientNorm {
         return Float(sum.squareRoot())
     }
 
-    /// bound / (norm + 1e-6), at most 1, as PyTorch's `clip_grad_norm_`.
-    package static func clipFactor(norm: Float, bound: Float) -> Float { min(1, bound / (norm + 1e-6)) }
+    /// bound / (norm + 1e-6), at most 1, as PyTorch's `clip_grad_norm_`; a norm that is NaN makes it NaN.
+    package static func clipFactor(norm: Float, bound: Float) -> Float {
+        let factor = bound / (norm + 1e-6)
+        return factor > 1 ? 1 : factor
+    }
 }
 
 /// Scales the gradients of all parameters so that their global norm is at most `maxNorm`, as PyTorch's `clip_grad_norm_`.
 ///
+/// - Parameter normType: p of the p-norm over all elements; infinity for the largest magnitude.
 /// - Returns: the norm before.
 @discardableResult
-public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Float) -> Float {
+public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Float, normType: Float = 2) -> Float {
     let gradients = parameters.compactMap(\.gradient)
-    let sum = gradients.reduce(0.0) { unsafe $0 + ck_sum_of_squares($1.count, 1, $1.base) }
-    let norm = Float(sum.squareRoot())
+    let norm: Float
+    if normType == 2 {
+        norm = Float(gradients.reduce(0.0) { unsafe $0 + ck_sum_of_squares($1.count, 1, $1.base) }.squareRoot())
+    } else {
+        let each = gradients.map { VectorNorm(normType).of($0.values) }
+        norm = VectorNorm(normType).of(each)
+    }
     let factor = GradientNorm.clipFactor(norm: norm, bound: maxNorm)
-    if factor < 1 {
-        for gradient in gradients { unsafe ck_scale(gradient.count, factor, gradient.base, gradient.base) }
+    if factor != 1 {
+        for parameter in parameters {
+            unsafe parameter.changeGradient { elements in
+                guard let base = elements.baseAddress else { return }
+                unsafe ck_scale(elements.count, factor, base, base)
+            }
+        }
     }
     return norm
 }
@@ -34,12 +48,14 @@ public func clipGradientNorm(_ parameters: [Parameter], maxNorm: Float) -> Float
 /// Brings every element of every gradient into -clipValue...clipValue, as PyTorch's `clip_grad_value_`.
 public func clipGradientValue(_ parameters: [Parameter], clipValue: Float) {
     require(clipValue >= 0, "clipGradientValue: a bound of \(clipValue); expected 0 or a positive number")
-    for gradient in parameters.compactMap(\.gradient) {
-        for index in 0..<gradient.count {
-            let value = unsafe gradient.base[index]
-            // A NaN stays one.
-            if value > clipValue { unsafe gradient.base[index] = clipValue }
-            if value < -clipValue { unsafe gradient.base[index] = -clipValue }
+    for parameter in parameters {
+        unsafe parameter.changeGradient { elements in
+            for index in elements.indices {
+                let value = unsafe elements[index]
+                // A NaN stays one.
+                if value > clipValue { unsafe elements[index] = clipValue }
+                if value < -clipValue { unsafe elements[index] = -clipValue }
+            }
         }
     }
 }

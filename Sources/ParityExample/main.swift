@@ -1,6 +1,7 @@
 // A model of your own on any number of processes: does a string of bits hold an odd number of ones?
 //
-//   swift run -c release ParityExample 2        two worker processes; 0 computes in this one
+//   swift run -c release ParityExample 2          two worker processes; 0 computes in this one
+//   swift run -c release ParityExample 0 1 5      one training after another, each with as many
 import Lockstep
 
 struct Parity: DistributedTask {
@@ -39,9 +40,11 @@ struct Parity: DistributedTask {
     }
 }
 
-let workers = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 0
-let trainer = DistributedTrainer(Parity(), steps: 600, shards: 8, clipNorm: 1) { Adam($0, learningRate: 0.01) }
-let result = try await trainer.train(workers: workers) { step in
-    if step.step % 100 == 0 { print("step \(step.step)  loss \(step.loss)") }
+let counts = CommandLine.arguments.dropFirst().compactMap { Int($0) }
+for workers in counts.isEmpty ? [0] : counts {
+    let trainer = DistributedTrainer(Parity(), steps: 600, shards: 8, clipNorm: 1) { Adam($0, learningRate: 0.01) }
+    let result = try await trainer.train(workers: workers) { step in
+        if step.step % 100 == 0 { print("step \(step.step)  loss \(step.loss)") }
+    }
+    print("parameters_sha256 \(result.parametersSHA256)")
 }
-print("parameters_sha256 \(result.parametersSHA256)")

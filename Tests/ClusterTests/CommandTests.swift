@@ -42,7 +42,8 @@ struct `The command` {
             (["--data", "/"], "directory"), (["--set", "addition", "--data", "x"], "expected one of the two"),
             (["--steps", "3", "--epochs", "2"], "expected one of the two"),
             (["--set", "hello", "--batch-size", "4"], "expected 1"),
-            (["--validation-every", "0"], "--validation-every 0"), (["--checkpoint-every", "0"], "--checkpoint-every 0"),
+            (["--validation-every", "0"], "--validation-every 0"),
+            (["--checkpoint-every", "0"], "--checkpoint-every 0"),
             (["--hidden-size", "1000000"], "GB of memory"), (["--batch-size", "16000000"], "GB of memory"),
             (["--workers", "-1"], "--workers"), (["--dropout", "1"], "--dropout"), (["--steps", "many"], "many"),
         ] as [([String], String)])
@@ -84,7 +85,9 @@ struct `The command` {
 
     @Test func `answers more epochs than there are steps with one line`() throws {
         let place = try Workplace()
-        let arguments = ["train", "--data", try place.text(), "--epochs", "9223372036854775807", "--run", "\(place.path)/run"]
+        let arguments = [
+            "train", "--data", try place.text(), "--epochs", "9223372036854775807", "--run", "\(place.path)/run",
+        ]
         expectRefusal(try place.run(arguments), says: "--steps")
     }
 
@@ -101,7 +104,9 @@ struct `The command` {
         #expect(silent.code == 0 && silent.member("steps") == "400", "\(silent)")
         let closed = try place.shell("\(common) --run closed 2>&1 >/dev/null | head -n 1; wait")
         #expect(closed.output.contains("step"))
-        #expect(try String(contentsOfFile: "\(place.path)/closed/summary.json", encoding: .utf8).contains("\"steps\" : 400"))
+        #expect(
+            try String(contentsOfFile: "\(place.path)/closed/summary.json", encoding: .utf8).contains("\"steps\" : 400")
+        )
         let full = try place.shell("\(common) --run full >/dev/full")
         #expect(full.code == 1 && full.errors.contains("standard output"), "\(full)")
         let read = try place.shell("'\(Workplace.executable("lockstep"))' sample closed --length 9 | head -c 1")

@@ -48,7 +48,9 @@ import Testing
     }
 
     @Test func `come with a comparison of packed and equal lengths`() throws {
-        let outcome = try Workplace().run(["bench", "--packed", "--workload", "hello", "--cell", "gru", "--steps", "2", "--json"])
+        let outcome = try Workplace().run([
+            "bench", "--packed", "--workload", "hello", "--cell", "gru", "--steps", "2", "--json",
+        ])
         #expect(outcome.code == 0 && (Double(outcome.member("ratio")) ?? 0) > 0, "\(outcome)")
         #expect(outcome.member("workload") == "hello")
     }

@@ -55,7 +55,8 @@ struct Workplace: ~Copyable {
 
     /// Runs a line of the shell in the directory.
     func shell(_ line: String) throws -> Outcome {
-        try RunningProcess("/bin/bash", ["-c", "cd '\(path)' && { \(line); }"], environment: [:], directory: path).wait()
+        try RunningProcess("/bin/bash", ["-c", "cd '\(path)' && { \(line); }"], environment: [:], directory: path)
+            .wait()
     }
 
     func run(

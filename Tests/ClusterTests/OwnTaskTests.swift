@@ -18,6 +18,13 @@ struct `A program that trains a task of its own` {
         #expect(loss < 0.05)
     }
 
+    @Test func `may train more than once: each training has workers of its own`() throws {
+        let place = try Workplace()
+        let alone = try place.run(["0"], program: "ParityExample").output
+        let thrice = try place.run(["2", "0", "1"], program: "ParityExample")
+        #expect(thrice.output == alone + alone + alone && thrice.errors.isEmpty, "\(thrice)")
+    }
+
     @Test func `goes on when a worker is killed`() throws {
         let place = try Workplace()
         let alone = try place.run(["0"], program: "ParityExample")

@@ -46,9 +46,11 @@ struct Deviations {
         guard result.count == reference.count else {
             throw GoldenError("\(name) has \(result.count) elements, its reference \(reference.count)")
         }
-        let scale = reference.reduce(0.0) { max($0, abs(Double($1))) }
+        let scale = reference.filter(\.isFinite).reduce(0.0) { max($0, abs(Double($1))) }
         var difference = 0.0
         for (got, wanted) in zip(result, reference) {
+            // Both infinite or both not a number is agreement.
+            if got == wanted || (got.isNaN && wanted.isNaN) { continue }
             let own = abs(Double(got) - Double(wanted))
             // A NaN is as far off as can be.
             difference = own.isNaN ? .infinity : max(difference, own)

@@ -1,4 +1,5 @@
 import Foundation
+import Interchange
 import Testing
 
 /// Reference cases: an index and the files that it lists.
@@ -8,7 +9,14 @@ struct GoldenIndex: Decodable {
     /// nil where there is no index.
     static func read(_ directory: String) throws -> [GoldenCase]? {
         guard let data = FileManager.default.contents(atPath: "\(directory)/index.json") else { return nil }
-        return try JSONDecoder().decode(GoldenIndex.self, from: data).cases.map {
+        let decoder = JSONDecoder()
+        // Python writes NaN and Infinity, which plain JSON has not.
+        decoder.allowsJSON5 = true
+        let index: GoldenIndex
+        do { index = try decoder.decode(GoldenIndex.self, from: data) } catch {
+            throw GoldenError("\(directory)/index.json: \(error)")
+        }
+        return try index.cases.map {
             try GoldenCase($0, directory: directory)
         }
     }
@@ -50,6 +58,9 @@ struct GoldenIndex: Decodable {
 
     private func check(_ golden: GoldenCase) -> Bool {
         do {
+            let (file, shapes) = (try golden.file, try golden.members.options("shapes"))
+            let missing = shapes.values.keys.filter { file[$0] == nil }.sorted()
+            if !missing.isEmpty { throw GoldenError("the file lacks \(missing.joined(separator: ", "))") }
             let deviations = try run(golden)
             let agrees = deviations.largest <= golden.tolerance
             let worst = String(format: "%8.1e of %7.1e", deviations.largest, golden.tolerance)

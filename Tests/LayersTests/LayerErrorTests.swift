@@ -177,7 +177,7 @@ import Testing
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             _ = packSequence([Tensor.zeros([4, 2]), Tensor.zeros([0, 2])])
         }
-        expect(result, says: "packPaddedSequence: sequence 1 has 0 steps; input [4, 2, 2] holds 1 to 4")
+        expect(result, says: "packSequence: sequence 1 has shape [0, 2]; expected one step or more")
     }
 
     @Test func `a number for a sequence`() async {
@@ -191,7 +191,7 @@ import Testing
         let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
             _ = packSequence([])
         }
-        expect(result, says: "padSequence: no sequences; expected at least one")
+        expect(result, says: "packSequence: no sequences; expected at least one")
     }
 
     @Test func `a map that loses rows`() async {

@@ -2,6 +2,7 @@ import Coordination
 import Dispatch
 import Foundation
 import Layers
+import Optimizers
 import Synchronization
 import TensorCore
 import Testing
@@ -133,8 +134,19 @@ import Training
     @Test func `names its parameters to workers`() {
         let trainer = ModuleTrainer(Tagging(), shards: 1)
         let said = String(decoding: trainer.modelBytes, as: UTF8.self)
-        #expect(said.hasPrefix("Tagging: embedding.weight[9, 5] encoder.weight_ih_l0[21, 5]"))
+        #expect(said.contains(" Tagging 3: embedding.weight[9, 5] encoder.weight_ih_l0[21, 5]"))
         #expect(trainer.modelBytes == ModuleTrainer(Tagging(rows: 40), shards: 4).modelBytes)
+    }
+
+    @Test func `is another one to workers with another seed, or at another place in the program`() {
+        func bytes(place: Int, seed: UInt64) -> [UInt8] {
+            ModuleTrainer(
+                Tagging(), place: place, steps: 1, shards: 1, seed: seed, clipNorm: 0, learningRate: nil,
+                optimizer: { SGD($0, learningRate: 1) }
+            ).modelBytes
+        }
+        #expect(Set([bytes(place: 0, seed: 1), bytes(place: 0, seed: 2), bytes(place: 1, seed: 1)]).count == 3)
+        #expect(bytes(place: 1, seed: 1) == bytes(place: 1, seed: 1))
     }
 }
 

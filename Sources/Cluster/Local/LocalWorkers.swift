@@ -14,13 +14,15 @@ package struct LocalWorkers {
     package enum Program: Sendable {
         /// The `lockstep` command that is running, as `lockstep worker`.
         case lockstep
-        /// The program that is running, with its own arguments; it finds in its environment that it is a worker.
-        case itself
+        /// The program that is running, with its own arguments; it finds in its environment that it is a worker, and for which of
+        /// its trainings.
+        case itself(training: Int)
     }
 
     /// Where a worker that is the coordinator's own program finds the endpoint to connect to, and its name in hexadecimal.
     package static let endpointVariable = "LOCKSTEP_WORKER_CONNECT"
     package static let nameVariable = "LOCKSTEP_WORKER_NAME"
+    package static let trainingVariable = "LOCKSTEP_WORKER_TRAINING"
 
     let count: Int
     let program: Program
@@ -44,20 +46,21 @@ package struct LocalWorkers {
         let (arguments, environment): (Arguments, Environment) =
             switch program {
             case .lockstep: (["worker", "--connect", endpoint.description, "--local", hex], .inherit)
-            case .itself:
+            case .itself(let training):
                 (
                     Arguments(Array(CommandLine.arguments.dropFirst())),
                     .inherit.updating([
                         Environment.Key(stringLiteral: Self.endpointVariable): endpoint.description,
                         Environment.Key(stringLiteral: Self.nameVariable): hex,
+                        Environment.Key(stringLiteral: Self.trainingVariable): "\(training)",
                     ])
                 )
             }
         do {
             _ = try await Subprocess.run(
-            .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
-            platformOptions: options, input: .none, output: .discarded,
-            error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+                .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
+                platformOptions: options, input: .none, output: .discarded,
+                error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
         } catch {
             if !Task.isCancelled { children.report(failure: "a worker could not be started: \(error)") }
         }

@@ -102,7 +102,13 @@ public func padPackedSequence(
 ///
 /// - Parameter sequences: `[T, …]` each; T may differ, all other axes agree.
 public func packSequence(_ sequences: [Tensor]) -> PackedSequence {
-    packPaddedSequence(padSequence(sequences), lengths: sequences.map { $0.shape[0] })
+    require(!sequences.isEmpty, "packSequence: no sequences; expected at least one")
+    for (index, sequence) in sequences.enumerated() {
+        require(
+            !sequence.shape.isEmpty && sequence.shape[0] > 0,
+            "packSequence: sequence \(index) has shape \(sequence.shape); expected one step or more")
+    }
+    return packPaddedSequence(padSequence(sequences), lengths: sequences.map { $0.shape[0] })
 }
 
 /// Puts separate sequences side by side, as PyTorch's `pad_sequence`.

@@ -78,7 +78,8 @@ struct BenchCommand: AsyncParsableCommand {
             _ = try await ClusterTraining.train(
                 trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1,
                 shouldStop: { false },
-                note: { _ in }, stepDone: { _, _ in
+                note: { _ in },
+                stepDone: { _, _ in
                     stepDone()
                     return nil
                 })

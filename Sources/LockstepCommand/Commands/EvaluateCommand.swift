@@ -35,7 +35,8 @@ struct EvaluateCommand: ParsableCommand {
         if let data {
             let text = try Text(TextFile.read(data), vocabulary: trained.vocabulary)
             guard text.count > 1 else {
-                throw UsageError("\(data): \(text.count) symbol; expected at least two, of which the second can be predicted")
+                throw UsageError(
+                    "\(data): \(text.count) symbol; expected at least two, of which the second can be predicted")
             }
             let evaluation = trained.evaluate(text)
             result = EvaluationResult(

@@ -20,13 +20,13 @@ struct LessonCommand: ParsableCommand {
     @Option(help: "Start from the parameters in this safetensors file.", completion: .file())
     var initial: String?
 
-    @Option(help: "Learning rate. Default: the lesson's.")
+    @Option(parsing: .unconditional, help: "Learning rate. Default: the lesson's.")
     var lr: Double?
 
-    @Option(help: "Passes over the only sequence.")
+    @Option(parsing: .unconditional, help: "Passes over the only sequence.")
     var epochs = 15
 
-    @Option(help: "Initial parameters follow from it. Default: the lesson's.")
+    @Option(parsing: .unconditional, help: "Initial parameters follow from it. Default: the lesson's.")
     var seed: UInt64?
 
     @Flag(help: "Print one JSON object on standard output.")
@@ -57,7 +57,8 @@ struct LessonCommand: ParsableCommand {
         if !json, name == "all" { try Output.writeLine("\(lesson.name): \(lesson.title)") }
         var failure: OutputError?
         do {
-            let result = try lesson.run(epochs: epochs, learningRate: lr, seed: seed, initial: initialParameters()) { line in
+            let result = try lesson.run(epochs: epochs, learningRate: lr, seed: seed, initial: initialParameters()) {
+                line in
                 if !json, failure == nil {
                     do throws(OutputError) { try Output.writeLine(line) } catch { failure = error }
                 }

@@ -14,16 +14,17 @@ struct SampleCommand: ParsableCommand {
     @Option(help: "What the text begins with. Default: a newline, or the set's first symbol.")
     var prompt: String?
 
-    @Option(help: "Symbols to draw.")
+    @Option(parsing: .unconditional, help: "Symbols to draw.")
     var length = 500
 
-    @Option(help: "Above 1 more surprising, below 1 less; 0 always takes the most likely symbol.")
+    @Option(
+        parsing: .unconditional, help: "Above 1 more surprising, below 1 less; 0 always takes the most likely symbol.")
     var temperature: Float = 1
 
-    @Option(help: "Draw from this many of the most likely symbols only.")
+    @Option(parsing: .unconditional, help: "Draw from this many of the most likely symbols only.")
     var topK: Int?
 
-    @Option(help: "The same seed draws the same text, on any machine.")
+    @Option(parsing: .unconditional, help: "The same seed draws the same text, on any machine.")
     var seed: UInt64 = 0
 
     @Flag(help: "Print one JSON object on standard output.")

@@ -28,22 +28,22 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Activation of an rnn: tanh or relu. Default: tanh.")
     var nonlinearity: String?
 
-    @Option(help: "Width of the embedding.")
+    @Option(parsing: .unconditional, help: "Width of the embedding.")
     var embeddingDim: Int?
 
-    @Option(help: "Hidden units of a layer.")
+    @Option(parsing: .unconditional, help: "Hidden units of a layer.")
     var hiddenSize: Int?
 
-    @Option(help: "Recurrent layers.")
+    @Option(parsing: .unconditional, help: "Recurrent layers.")
     var numLayers: Int?
 
-    @Option(help: "Probability of dropping a value between layers.")
+    @Option(parsing: .unconditional, help: "Probability of dropping a value between layers.")
     var dropout: Float?
 
-    @Option(help: "Time steps of a sequence.")
+    @Option(parsing: .unconditional, help: "Time steps of a sequence.")
     var seqLen: Int?
 
-    @Option(help: "Sequences of a step, over all workers.")
+    @Option(parsing: .unconditional, help: "Sequences of a step, over all workers.")
     var batchSize: Int?
 
     @Option(
@@ -52,7 +52,7 @@ struct TrainingOptions: ParsableArguments {
     )
     var shards: Int?
 
-    @Option(help: "Learning rate.")
+    @Option(parsing: .unconditional, help: "Learning rate.")
     var lr: Float?
 
     @Option(help: "Optimiser: adam, adamw, sgd or rmsprop. Default: adam.")
@@ -61,19 +61,19 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Learning rate over the run: constant, linear or cosine.")
     var schedule: String?
 
-    @Option(help: "Steps over which the learning rate rises first.")
+    @Option(parsing: .unconditional, help: "Steps over which the learning rate rises first.")
     var warmupSteps: UInt64?
 
-    @Option(help: "Where a falling schedule ends, as a factor of --lr.")
+    @Option(parsing: .unconditional, help: "Where a falling schedule ends, as a factor of --lr.")
     var minLrFactor: Double?
 
-    @Option(help: "Bound of the gradients' global norm; 0 for none.")
+    @Option(parsing: .unconditional, help: "Bound of the gradients' global norm; 0 for none.")
     var clipNorm: Float?
 
-    @Option(help: "Weight decay.")
+    @Option(parsing: .unconditional, help: "Weight decay.")
     var weightDecay: Float?
 
-    @Option(help: "Momentum of sgd or rmsprop. Default: 0.")
+    @Option(parsing: .unconditional, help: "Momentum of sgd or rmsprop. Default: 0.")
     var momentum: Float?
 
     @Flag(help: "Nesterov's momentum, for sgd.")
@@ -82,19 +82,19 @@ struct TrainingOptions: ParsableArguments {
     @Flag(help: "The largest average of squared gradients so far instead of the last, for adam and adamw.")
     var amsgrad = false
 
-    @Option(help: "Optimiser updates.")
+    @Option(parsing: .unconditional, help: "Optimiser updates.")
     var steps: UInt64?
 
-    @Option(help: "Passes over the text, instead of --steps.")
+    @Option(parsing: .unconditional, help: "Passes over the text, instead of --steps.")
     var epochs: Int?
 
-    @Option(help: "Everything random follows from it.")
+    @Option(parsing: .unconditional, help: "Everything random follows from it.")
     var seed: UInt64?
 
-    @Option(help: "Steps between validations.")
+    @Option(parsing: .unconditional, help: "Steps between validations.")
     var validationEvery: UInt64?
 
-    @Option(help: "Steps between checkpoints.")
+    @Option(parsing: .unconditional, help: "Steps between checkpoints.")
     var checkpointEvery: UInt64?
 
     /// Every setting, checked, and the sequences that they name.

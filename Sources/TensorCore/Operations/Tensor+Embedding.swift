@@ -122,29 +122,9 @@ extension Parameter {
         unsafe update { values in
             for token in Set(tokens.values) {
                 let row = unsafe values.baseAddress! + Int(token) * width
-                let norm = unsafe Norm(normType).of(row, count: width)
+                let norm = unsafe VectorNorm(normType).of(UnsafeBufferPointer(start: row, count: width))
                 if norm > maxNorm { unsafe ck_scale(width, maxNorm / (norm + 1e-7), row, row) }
             }
         }
-    }
-}
-
-/// The p-norm of a few numbers, added up in order in double precision.
-private struct Norm {
-    let p: Float
-
-    init(_ p: Float) {
-        require(p > 0, "embedding: norm type \(p); expected a positive number")
-        self.p = p
-    }
-
-    func of(_ x: UnsafePointer<Float>, count: Int) -> Float {
-        if p == 2 { return Float(unsafe ck_sum_of_squares(count, 1, x).squareRoot()) }
-        if p.isInfinite { return (0..<count).reduce(0) { unsafe max($0, abs(x[$1])) } }
-        let sum = (0..<count).reduce(0.0) { sum, index in
-            let magnitude = unsafe abs(x[index])
-            return sum + Double(p == 1 || magnitude == 0 ? magnitude : Elementary.exp(p * Elementary.log(magnitude)))
-        }
-        return p == 1 || sum == 0 ? Float(sum) : Elementary.exp(Elementary.log(Float(sum)) / p)
     }
 }

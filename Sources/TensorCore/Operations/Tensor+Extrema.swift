@@ -9,6 +9,12 @@ extension Tensor {
         extrema("min", axis, keepDims) { $0 < $1 }
     }
 
+    /// The largest of all elements; the gradient goes to the first of equal ones.
+    public func max() -> Tensor { flattened().max(axis: 0).values }
+
+    /// The smallest of all elements; the gradient goes to the first of equal ones.
+    public func min() -> Tensor { flattened().min(axis: 0).values }
+
     /// Where the largest element along an axis is; the first of equal ones.
     public func argmax(axis: Int, keepDims: Bool = false) -> IntTensor {
         let axis = resolveAxis(axis, of: shape, "argmax")

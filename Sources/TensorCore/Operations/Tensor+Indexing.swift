@@ -66,6 +66,9 @@ extension Tensor {
     ///
     /// - Returns: `[…, V]` for indices `[…]`, V = `numClasses`.
     public static func oneHot(_ indices: IntTensor, numClasses: Int) -> Tensor {
+        require(
+            numClasses > 0,
+            "oneHot: \(numClasses) classes for indices of shape \(indices.shape); expected a positive number")
         let result = zeros(indices.shape + [numClasses])
         for (row, index) in indices.values.enumerated() {
             require(

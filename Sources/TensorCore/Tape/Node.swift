@@ -5,7 +5,7 @@ package final class Node {
 
     package let name: String
     /// Where each differentiable input came from.
-    let parents: [Tensor.Origin]
+    private(set) var parents: [Tensor.Origin]
     /// The parameters that the operation reads itself.
     let uses: [Parameter]
     var cotangents: Cotangents
@@ -20,6 +20,20 @@ package final class Node {
         self.uses = uses
         cotangents = Array(repeating: nil, count: outputs)
         step = backward
+    }
+
+    /// Lets go of what came before one operation after another: a chain of a hundred thousand, each freed inside the freeing of
+    /// the next, would not fit on the stack.
+    deinit {
+        var left = parents.map(\.node)
+        parents = []
+        step = nil
+        while var node = left.popLast() {
+            guard isKnownUniquelyReferenced(&node) else { continue }
+            left += node.parents.map(\.node)
+            node.parents = []
+            node.step = nil
+        }
     }
 
     /// Hands the cotangents on. The record is consumed: activations are freed, or overwritten by their gradients.

@@ -8,7 +8,8 @@ public struct IntTensor: Sendable, Hashable {
     /// An array of the given values in row-major order.
     public init(_ values: [Int32], shape: [Int]) {
         require(
-            values.count == shape.reduce(1, *), "IntTensor: \(values.count) values do not fill the shape \(shape)")
+            values.count == shape.reduce(1, *) && shape.allSatisfy { $0 >= 0 },
+            "IntTensor: \(values.count) values do not fill the shape \(shape)")
         self.values = values
         self.shape = shape
     }
@@ -19,10 +20,14 @@ public struct IntTensor: Sendable, Hashable {
     /// The number of elements.
     public var count: Int { values.count }
 
-    /// The same elements under another shape.
+    /// The same elements under another shape; one size may be −1 and follows from the others.
     public func reshaped(_ shape: [Int]) -> IntTensor {
-        require(shape.reduce(1, *) == count, "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
-        return IntTensor(values, shape: shape)
+        let known = shape.filter { $0 != -1 }.reduce(1, *)
+        let wanted = shape.map { $0 == -1 && known > 0 ? count / known : $0 }
+        require(
+            shape.count { $0 == -1 } <= 1 && wanted.allSatisfy { $0 >= 0 } && wanted.reduce(1, *) == count,
+            "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
+        return IntTensor(values, shape: wanted)
     }
 
     /// The same elements with the first two axes exchanged: `[B, T, …]` to `[T, B, …]` and back.

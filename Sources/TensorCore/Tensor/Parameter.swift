@@ -50,6 +50,17 @@ public final class Parameter: @unchecked Sendable {
         return whole
     }
 
+    /// Changes the gradient's elements where they are kept; of a sparse one those of its rows, the others are zero.
+    package func changeGradient(_ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
+        if let denseGradient {
+            unsafe body(UnsafeMutableBufferPointer(start: denseGradient.base, count: denseGradient.count))
+        } else if let rowGradient {
+            unsafe body(
+                UnsafeMutableBufferPointer(
+                    start: rowGradient.values.base, count: rowGradient.rows.count * rowGradient.width))
+        }
+    }
+
     /// Stops when an operation other than a lookup has a gradient for a table that keeps rows.
     func requireDenseGradient() {
         require(

@@ -33,7 +33,8 @@ public struct Tensor {
     /// A tensor of the given values in row-major order.
     public init(_ values: [Float], shape: [Int]) {
         require(
-            values.count == shape.reduce(1, *), "Tensor: \(values.count) values do not fill the shape \(shape)")
+            values.count == shape.reduce(1, *) && shape.allSatisfy { $0 >= 0 },
+            "Tensor: \(values.count) values do not fill the shape \(shape)")
         self.init(shape: shape, storage: Storage(values))
     }
 

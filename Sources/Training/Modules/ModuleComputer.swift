@@ -8,7 +8,7 @@ package final class ModuleComputer<Task: DistributedTask> {
     package let model: Task.Model
     package let layout: ParameterLayout
     private let task: Task
-    private let seed: UInt64
+    let seed: UInt64
 
     package init(_ task: Task, seed: UInt64) {
         self.task = task

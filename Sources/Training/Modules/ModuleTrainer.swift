@@ -13,6 +13,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     package let computer: ModuleComputer<Task>
 
     private let task: Task
+    /// Which of the program's trainings this is.
+    private let place: Int
     private let seed: UInt64
     private let steps: UInt64
     private let clipNorm: Float
@@ -25,13 +27,16 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     private var current = 0
 
     /// - Parameters:
+    ///   - place: which of the program's trainings this is.
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
     ///   - learningRate: of each step, counted from 0; nil leaves the optimiser's own.
     package init(
-        _ task: Task, steps: UInt64, shards: Int, seed: UInt64, clipNorm: Float, learningRate: ((UInt64) -> Double)?,
+        _ task: Task, place: Int = 0, steps: UInt64, shards: Int, seed: UInt64, clipNorm: Float,
+        learningRate: ((UInt64) -> Double)?,
         optimizer: ([Parameter]) -> ElementwiseOptimizer
     ) {
         self.task = task
+        self.place = place
         self.steps = steps
         self.shards = shards
         self.seed = seed
@@ -44,13 +49,15 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     package var isDone: Bool { step >= steps }
     package var parameterCount: Int { computer.layout.count }
     /// Workers make the task themselves; what they are told is whether it is the same one.
-    package var modelBytes: [UInt8] { Self.modelBytes(of: task, computer) }
+    package var modelBytes: [UInt8] { Self.modelBytes(of: task, place: place, computer) }
     /// Examples are of any size; a gigabyte of them is too much for a step.
     package var assignmentLimit: Int { 1 << 30 }
 
-    package static func modelBytes(of task: Task, _ computer: ModuleComputer<Task>) -> [UInt8] {
+    package static func modelBytes(of task: Task, place: Int, _ computer: ModuleComputer<Task>) -> [UInt8] {
         let parameters = computer.layout.entries.map { "\($0.name)\($0.shape)" }.joined(separator: " ")
-        return Array("\(Task.self): \(parameters)".utf8)
+        // A task's own settings count where it can say them.
+        let settings = (task as? any Encodable).flatMap { try? JSONEncoder().encode($0) } ?? Data()
+        return Array("\(place) \(Task.self) \(computer.seed): \(parameters) ".utf8) + settings
     }
 
     package func beginStep() {

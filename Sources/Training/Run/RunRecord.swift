@@ -35,7 +35,8 @@ package struct RunRecord: Codable, Sendable, Equatable {
         guard hash == dataSHA256 else {
             throw ConfigurationError(
                 description:
-                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(dataSHA256)")
+                    "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(dataSHA256)"
+            )
         }
         return source
     }
