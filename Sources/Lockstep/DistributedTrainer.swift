@@ -14,8 +14,8 @@ internal import Synchronization
 ///
 /// Workers are further processes of the program that is running, with the same arguments: they come to the same `train`, find in
 /// their environment that they are workers, compute until the coordinator is done, and end there. A training that comes before it in
-/// the program they compute alone, for its result. So nothing that should
-/// happen once may stand before it, and both sides must make the same task.
+/// the program they compute alone, for its result. So nothing that should happen once may stand before it, and both sides must make
+/// the same task.
 public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     /// What a step came to.
     public struct Step: Sendable {

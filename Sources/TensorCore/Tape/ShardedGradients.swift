@@ -186,9 +186,7 @@ package final class ShardedGradients: GradientSink {
         tables = groups.map { count in
             defer { first += count }
             return zip(layout.tables, rows).map { table, shards in
-                var sums = shards[first..<first + count].map { $0 ?? .empty(width: table.shape[1]) }
-                while sums.count > 1 { sums = stride(from: 0, to: sums.count, by: 2).map { sums[$0] + sums[$0 + 1] } }
-                return sums[0]
+                shards[first..<first + count].map { $0 ?? .empty(width: table.shape[1]) }.balancedSum(+)
             }
         }
     }

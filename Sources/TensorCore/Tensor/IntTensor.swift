@@ -29,20 +29,4 @@ public struct IntTensor: Sendable, Hashable {
             "reshaped: shape \(self.shape) does not hold the elements of \(shape)")
         return IntTensor(values, shape: wanted)
     }
-
-    /// The same elements with the first two axes exchanged: `[B, T, …]` to `[T, B, …]` and back.
-    public var swappingFirstAxes: IntTensor {
-        require(shape.count >= 2, "swappingFirstAxes: shape \(shape) has fewer than two axes")
-        let (rows, columns) = (shape[0], shape[1])
-        let block = shape.dropFirst(2).reduce(1, *)
-        var swapped: [Int32] = []
-        swapped.reserveCapacity(count)
-        for column in 0..<columns {
-            for row in 0..<rows {
-                let first = (row * columns + column) * block
-                swapped += values[first..<first + block]
-            }
-        }
-        return IntTensor(swapped, shape: [columns, rows] + shape.dropFirst(2))
-    }
 }

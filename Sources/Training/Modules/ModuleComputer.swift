@@ -96,14 +96,11 @@ struct ModuleWork<Example: Codable & Sendable>: Codable, Sendable {
 extension SubtreeAnswer {
     /// The balanced tree's sum of the answers of a group's shards, in the first one's block.
     static func sum(_ leaves: [SubtreeAnswer], of subtree: Subtree) -> SubtreeAnswer {
-        var sums = leaves
-        while sums.count > 1 {
-            sums = stride(from: 0, to: sums.count, by: 2).map { index in
-                var sum = sums[index]
-                sum.add(sums[index + 1])
-                return sum
-            }
+        let sum = leaves.balancedSum { left, right in
+            var sum = left
+            sum.add(right)
+            return sum
         }
-        return sums[0].standing(for: subtree)
+        return sum.standing(for: subtree)
     }
 }

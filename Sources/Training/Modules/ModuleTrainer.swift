@@ -1,9 +1,7 @@
 package import Coordination
-internal import Dispatch
 internal import Foundation
 internal import Layers
 package import Optimizers
-internal import Synchronization
 package import TensorCore
 
 /// One training of somebody's own task.
@@ -101,15 +99,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         let works = parts.map { (shards: $0, examples: examples(of: $0)) }
         let shared = Shared(computers: computers)
         let step = step
-        let collected = Mutex<[SubtreeAnswer]>([])
-        DispatchQueue.concurrentPerform(iterations: works.count) { index in
-            FloatingPointEnvironment.prepareThread()
-            let answers = shared.computers[index].compute(
-                step: step, shards: works[index].shards, examples: works[index].examples)
-            collected.withLock { $0 += answers }
-        }
-        for answer in collected.withLock({ $0 }) {
-            do { try add(answer) } catch { fatalError("ModuleTrainer: \(error)") }
+        addAnswers(ofParts: works.count) {
+            shared.computers[$0].compute(step: step, shards: works[$0].shards, examples: works[$0].examples)
         }
     }
 

@@ -14,29 +14,28 @@ package struct LocalCompute: Sendable {
 
     /// Adds the answers for every shard of `range` to the trainer's step.
     package func compute(_ range: ShardRange, of trainer: Trainer) {
-        let parts = ShardPartition.split(ShardSet(range), into: threads)
-        for answer in answers(parts.map { trainer.work(for: $0) }, trainer.computer) {
-            do { try trainer.add(answer) } catch { fatalError("LocalCompute: \(error)") }
-        }
-    }
-
-    private func answers(_ works: [ShardWork], _ computer: ShardComputer) -> [SubtreeAnswer] {
-        guard works.count > 1 else {
-            FloatingPointEnvironment.prepareThread()
-            return works.flatMap { computer.compute($0) }
-        }
-        let shared = SharedComputer(computer: computer)
-        let collected = Mutex<[SubtreeAnswer]>([])
-        DispatchQueue.concurrentPerform(iterations: works.count) { index in
-            FloatingPointEnvironment.prepareThread()
-            let answers = shared.computer.compute(works[index])
-            collected.withLock { $0 += answers }
-        }
-        return collected.withLock { $0 }
+        let works = ShardPartition.split(ShardSet(range), into: threads).map { trainer.work(for: $0) }
+        let shared = SharedComputer(computer: trainer.computer)
+        trainer.addAnswers(ofParts: works.count) { shared.computer.compute(works[$0]) }
     }
 
     /// While shards are computed nobody writes parameters, and everything else that `compute` makes stays on its thread.
     private struct SharedComputer: @unchecked Sendable {
         let computer: ShardComputer
+    }
+}
+
+extension StepTrainer {
+    /// Computes parts of the step at hand, each on a thread of its own, and adds their answers.
+    func addAnswers(ofParts count: Int, _ compute: @Sendable (Int) -> [SubtreeAnswer]) {
+        let collected = Mutex<[SubtreeAnswer]>([])
+        DispatchQueue.concurrentPerform(iterations: count) { part in
+            FloatingPointEnvironment.prepareThread()
+            let answers = compute(part)
+            collected.withLock { $0 += answers }
+        }
+        for answer in collected.withLock({ $0 }) {
+            do { try add(answer) } catch { fatalError("compute: \(error)") }
+        }
     }
 }

@@ -88,10 +88,10 @@ package final class RunSession {
         let configuration = trainer.configuration
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
         let saves = report.step % configuration.checkpointEvery == 0 || trainer.isDone
-        func conclude() throws {
+        func conclude(isValidated: Bool) throws {
             if validates || report.step % max(1, configuration.steps / 1000) == 0 {
                 try metrics.append(
-                    MetricsRecord(report, validation: validates ? validation : nil, score: validates ? score : nil))
+                    MetricsRecord(report, validation: isValidated ? validation : nil, score: isValidated ? score : nil))
             }
             if saves { try save() }
             observer.progressed(
@@ -102,12 +102,11 @@ package final class RunSession {
             pace.resume()
         }
         guard validates || saves else {
-            try conclude()
+            try conclude(isValidated: false)
             return nil
         }
         return { shouldStop in
-            if validates { self.validate(shouldStop) }
-            try conclude()
+            try conclude(isValidated: validates && self.validate(shouldStop))
         }
     }
 
@@ -122,13 +121,15 @@ package final class RunSession {
     }
     private var lastSaved: UInt64?
 
-    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) {
+    /// - Returns: whether there is a new value: not where nothing is held out, nor where it was left off.
+    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) -> Bool {
         let batches = trainer.source.validation
         guard batches.count > 0,
             let result = Validation.run(trainer.computer.model, on: batches, threads: threads, shouldStop: shouldStop)
-        else { return }
+        else { return false }
         validation = result
         score = Scoring.score(trainer.computer.model, on: trainer.configuration.data, validation: result)
+        return true
     }
 
     /// What the run came to when it ended, of one that is done; nil when nothing says so.
@@ -141,7 +142,7 @@ package final class RunSession {
         let summary = RunSummary(
             run: path, steps: trainer.step, trainLoss: lastLoss, validationLoss: validation?.loss,
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
-            parametersSHA256: parametersSHA256(trainer.computer.namedTensors()), ledgerHead: ledger.head,
+            parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
             workersSeen: workersSeen, workersLost: workersLost, score: score?.value, scoreName: score?.name)
         try held.writeSummary(summary)
         return summary

@@ -13,7 +13,7 @@ extension Trainer {
             slot.arrays.map { name, array in NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, array) }
         }
         var files: [CheckpointFile] = [
-            .tensors(CheckpointFile.parametersName, computer.namedTensors()),
+            .tensors(CheckpointFile.parametersName, computer.model.namedTensors),
             .tensors(CheckpointFile.optimizerName, averages, metadata: ["step": "\(step)"]),
         ]
         if let carried {
@@ -45,16 +45,11 @@ extension Trainer {
 
     /// A checksum over all parameters, in the layout's order.
     func parametersChecksum() -> UInt64 {
-        FastChecksum.of(computer.namedTensors()).reduce(0) { ($0 << 7 | $0 >> 57) ^ $1 }
+        FastChecksum.of(computer.model.namedTensors).reduce(0) { ($0 << 7 | $0 >> 57) ^ $1 }
     }
 }
 
 extension ShardComputer {
-    /// The parameters where they lie, under their PyTorch-style names.
-    package func namedTensors() -> [NamedTensor] {
-        model.namedParameters.map { NamedTensor($0.name, $0.parameter.shape, $0.parameter.storage) }
-    }
-
     /// Takes every parameter from a file; shapes must agree.
     package func load(_ file: SafetensorsFile) throws {
         for (name, parameter) in model.namedParameters {

@@ -8,11 +8,12 @@ extension Trainer: StepTrainer {
     package var modelBytes: [UInt8] { computer.description.encoded() }
     package func assignment(for range: ShardRange) -> [UInt8] { work(for: range).encoded() }
     package func compute(_ range: ShardRange, threads: Int) { LocalCompute(threads: threads).compute(range, of: self) }
-    package func exportParameters() -> Storage { computer.exportParameters() }
+    package func exportParameters() -> Storage { computer.layout.block(of: computer.model) }
 }
 
 extension ShardComputer: WorkerModel {
     package var parameterCount: Int { layout.count }
+    package func importParameters(_ block: Storage) { layout.write(block, to: model) }
 
     package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
         let work = try ShardWork(decoding: assignment)

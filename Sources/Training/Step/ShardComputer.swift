@@ -10,7 +10,7 @@ package final class ShardComputer {
 
     package init(_ description: ModelDescription) {
         model = LanguageModel(description)
-        layout = ParameterLayout(model.namedParameters)
+        layout = ParameterLayout(model)
     }
 
     package var description: ModelDescription { model.description }
@@ -47,7 +47,7 @@ package final class ShardComputer {
             let subtree = answer.subtree
             answer.take(tables)
             let leaves = counted[subtree.first - work.shards.lowerBound..<subtree.end - work.shards.lowerBound]
-            answer.lossSum = Self.treeSum(leaves.map(\.loss))
+            answer.lossSum = leaves.map(\.loss).balancedSum(+)
             answer.tokens = leaves.reduce(0) { $0 + $1.tokens }
             if let states { answer.state = states[rows(of: subtree, in: work)].values }
             return answer
@@ -70,34 +70,5 @@ package final class ShardComputer {
             }
         }
         return (sum, tokens)
-    }
-
-    /// The balanced tree's sum of a power of two of leaves.
-    private static func treeSum(_ leaves: [Double]) -> Double {
-        var sums = leaves
-        while sums.count > 1 {
-            sums = stride(from: 0, to: sums.count, by: 2).map { sums[$0] + sums[$0 + 1] }
-        }
-        return sums[0]
-    }
-}
-
-// Parameters as one block, in the layout's order.
-extension ShardComputer {
-    package func exportParameters() -> Storage {
-        let block = Storage(count: layout.count)
-        for ((_, parameter), entry) in zip(model.namedParameters, layout.entries) {
-            block.write(parameter, at: entry.range.lowerBound)
-        }
-        return block
-    }
-
-    package func importParameters(_ block: Storage) {
-        require(
-            block.count == layout.count,
-            "importParameters: a block of \(block.count) floats for \(layout.count) parameters")
-        for ((_, parameter), entry) in zip(model.namedParameters, layout.entries) {
-            parameter.read(block, at: entry.range.lowerBound)
-        }
     }
 }

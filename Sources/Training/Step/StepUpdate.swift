@@ -13,7 +13,11 @@ struct StepUpdate {
         self.layout = layout
         self.shards = shards
         self.optimizer = optimizer
-        tree = ReductionTree(shards: shards) { left, right in left.add(right) }
+        tree = Self.emptyTree(shards)
+    }
+
+    private static func emptyTree(_ shards: Int) -> ReductionTree<SubtreeAnswer> {
+        ReductionTree(shards: shards) { left, right in left.add(right) }
     }
 
     /// What an update did.
@@ -27,7 +31,7 @@ struct StepUpdate {
         let gradient: UInt64
     }
 
-    mutating func begin() { tree = ReductionTree(shards: shards) { left, right in left.add(right) } }
+    mutating func begin() { tree = Self.emptyTree(shards) }
 
     mutating func add(_ answer: SubtreeAnswer) throws(ReductionError) { try tree.insert(answer, at: answer.subtree) }
 
