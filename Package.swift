@@ -73,6 +73,7 @@ let package = Package(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination",
+                "Randomness",
             ]),
         .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Interchange"]),
         .testTarget(

@@ -93,6 +93,10 @@ void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdi
     now()->gemm(start, m, n, k, a, a_row_stride, a_axis, packed_b, bias, c, ldc, scratch);
 }
 
+void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y) {
+    now()->gemv(start, n, k, x, packed_b, bias, y);
+}
+
 void ck_column_sums(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums) {
     now()->column_sums(start, k, n, x, axis, sums);
 }

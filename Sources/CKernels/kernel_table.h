@@ -16,6 +16,7 @@ typedef struct {
     void (*pack)(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);
     void (*gemm)(ck_start, size_t, size_t, size_t, const float *, ptrdiff_t, ck_k_axis, const float *, const float *, float *,
                  size_t, float *);
+    void (*gemv)(ck_start, size_t, size_t, const float *, const float *, const float *, float *);
     void (*column_sums)(ck_start, size_t, size_t, const float *, ck_k_axis, float *);
     void (*exp)(size_t, const float *, float *);
     void (*log)(size_t, const float *, float *);

@@ -176,6 +176,34 @@ extension Kernels {
         }
     }
 
+    @Test func `the product of one row alone is the row that the matrix product gives`() {
+        var random = Random(seed: testSeed())
+        for round in 0..<160 {
+            let n = (sizes + [127, 128, 129, 256, 300]).randomElement(using: &random)!
+            let k = (sizes + [0, 128, 1025]).randomElement(using: &random)!
+            let kind = Values.allCases.randomElement(using: &random)!
+            let start = starts[round % starts.count]
+            let x = numbers(k, kind, using: &random), b = numbers(k * n, kind, using: &random)
+            let bias = numbers(n, kind, using: &random), y = numbers(n, kind, using: &random)
+            let axis = ck_k_axis(inner_count: max(k, 1), inner_stride: 1, outer_stride: 0)
+            var panels = [Float](repeating: 0, count: ck_packed_size(k, n))
+            unsafe ck_pack(k, n, b, axis, k, &panels)
+            let matrix = sameBits("\(start), k \(k), n \(n), \(kind)") {
+                var row = Guarded(y)
+                var scratch = [Float](repeating: 0, count: ck_gemm_scratch_size(k))
+                unsafe row.withPointer {
+                    unsafe ck_gemm(start, 1, n, k, x, k, axis, panels, bias, $0, n, &scratch)
+                }
+                return row.values()
+            }
+            sameBits("one row, \(start), k \(k), n \(n), \(kind)", expected: matrix) {
+                var row = Guarded(y)
+                unsafe row.withPointer { unsafe ck_gemv(start, n, k, x, panels, bias, $0) }
+                return row.values()
+            }
+        }
+    }
+
     @Test func `column sums are chains of additions over k in order`() {
         var random = Random(seed: testSeed())
         for n in sizes + [128, 129, 200] {

@@ -99,6 +99,14 @@ static void pack_and_gemm(int special) {
     add_floats(c, m * ldc + 8);
 }
 
+static void row_product(int special) {
+    size_t n = random_size() + below(2) * 128, k = below(6) == 0 ? 0 : random_size();
+    float *x = fill(0, k + 1, special), *packed = fill(1, ck_packed_size(k, n) + 8, special), *bias = fill(2, n, special);
+    float *y = fill(3, n + 8, special);
+    ck_gemv((ck_start)below(4), n, k, x, packed, bias, y);
+    add_floats(y, n + 8);
+}
+
 static void column_sums(int special) {
     size_t n = random_size(), k = random_size(), inner = 1 + below(k);
     ck_k_axis axis = {inner, (ptrdiff_t)n + 1, (ptrdiff_t)(inner * (n + 1)) + 2};
@@ -269,6 +277,7 @@ static const struct {
     void (*run)(int special);
 } cases[] = {
     {"pack+gemm", pack_and_gemm},
+    {"gemv", row_product},
     {"column_sums", column_sums},
     {"exp", exponential},
     {"log", logarithm},

@@ -5,10 +5,12 @@
 #include "cells.h"
 #include "reductions.h"
 #include "gemm.h"
+#include "vector_product.h"
 
 const ck_table CK_TABLE = {
     .pack = pack_,
     .gemm = gemm_,
+    .gemv = gemv_,
     .column_sums = column_sums_,
     .exp = exp_,
     .log = log_,

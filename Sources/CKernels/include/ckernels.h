@@ -71,6 +71,9 @@ typedef enum {
 void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
              const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch);
 
+/// The same for one row y [n] from x [k] side by side, bit for bit what ck_gemm gives with m = 1, as fast as packed B can be read.
+void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y);
+
 /// sums[j] from rows x(k, j) at x + axis(k) + j, j < n: one chain of additions over k in order.
 /// start: CK_FROM_ZERO, CK_FROM_C or CK_ADD_TO_C, as in ck_gemm.
 void ck_column_sums(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums);

@@ -23,6 +23,9 @@ public final class GRU: Module {
 
     public var namedParameters: [(name: String, parameter: Parameter)] { stack.namedParameters }
 
+    /// What going on step by step needs; of one direction only.
+    package var stepwise: (kind: RecurrentCellKind, weights: [RecurrentWeights]) { (.gru, stack.forwardWeights) }
+
     /// - Parameters:
     ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
     ///   - state: `[L·D, B, H]`, without B for a single sequence; nil is zero.

@@ -25,6 +25,9 @@ public final class LSTM: Module {
 
     public var namedParameters: [(name: String, parameter: Parameter)] { stack.namedParameters }
 
+    /// What going on step by step needs; of one direction only.
+    package var stepwise: (kind: RecurrentCellKind, weights: [RecurrentWeights]) { (.lstm, stack.forwardWeights) }
+
     /// - Parameters:
     ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
     ///   - state: hidden `[L·D, B, P]` and cell `[L·D, B, H]`, without B for a single sequence; nil is zero.

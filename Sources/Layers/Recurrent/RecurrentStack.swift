@@ -59,6 +59,12 @@ struct RecurrentStack {
         }
     }
 
+    /// The layers' weights, bottom first, where they run in one direction.
+    var forwardWeights: [RecurrentWeights] {
+        require(!options.bidirectional, "\(name): step by step there is one direction")
+        return layers.map { $0[0] }
+    }
+
     /// PyTorch's names: `weight_ih_l0`, `weight_hh_l0`, `bias_ih_l0`, `bias_hh_l0`, `weight_hr_l0`, `weight_ih_l0_reverse`, ….
     var namedParameters: [(name: String, parameter: Parameter)] {
         layers.enumerated().flatMap { index, directions in

@@ -12,7 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measures complete training steps.",
         discussion: """
             A step is embedding, recurrent layers, output layer, cross-entropy, backward, clipping and Adam, on random tokens. \
-            The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
+            --mode infer goes on with one sequence as `lockstep sample` does. The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
             and backward, twice each; the share is of the processor's own measured rate of fused multiply-adds on that many cores.
             """)
 
@@ -21,6 +21,10 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: "Recurrent cell: lstm, gru or rnn.")
     var cell = "lstm"
+
+    @Option(
+        help: "train: complete steps; infer: one sequence, one token at a time, each drawn from the scores before it.")
+    var mode = BenchMode.train
 
     @Option(help: "Threads in this process.")
     var threads = 1
@@ -40,7 +44,7 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
     var shortest = 1
 
-    @Option(help: "Measured steps.")
+    @Option(help: "Measured steps; in mode infer 50 tokens each.")
     var steps = 20
 
     @Flag(help: "Print one JSON object on standard output.")
@@ -54,7 +58,11 @@ struct BenchCommand: AsyncParsableCommand {
         where value < least || value > 1_000_000 {
             throw UsageError("\(flag) \(value): expected a whole number from \(least) to 1000000")
         }
-        if packed { return try comparePacked(workload, cell) }
+        if packed {
+            guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
+            return try comparePacked(workload, cell)
+        }
+        if mode == .infer { return try measureInference(workload, cell) }
         if threads > 1, workers > 0 {
             throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two")
         }

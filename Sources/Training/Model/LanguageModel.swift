@@ -30,6 +30,14 @@ package final class LanguageModel: Module {
         let (hidden, state) = recurrent(embedding(tokens), state: state, dropout: dropout)
         return (output(hidden), state)
     }
+
+    /// The model as it is now, for going on with `rows` sequences one token at a time.
+    package func recurrence(rows: Int) -> TokenRecurrence {
+        let (kind, weights) = recurrent.stepwise
+        return TokenRecurrence(
+            embedding: embedding.weight, kind: kind, layers: weights, output: output.weight, outputBias: output.bias,
+            rows: rows)
+    }
 }
 
 extension TokenBatch {
@@ -80,6 +88,14 @@ package enum RecurrentLayers: Module {
         case .rnn(let layers): layers.namedParameters
         case .lstm(let layers): layers.namedParameters
         case .gru(let layers): layers.namedParameters
+        }
+    }
+
+    var stepwise: (kind: RecurrentCellKind, weights: [RecurrentWeights]) {
+        switch self {
+        case .rnn(let layers): layers.stepwise
+        case .lstm(let layers): layers.stepwise
+        case .gru(let layers): layers.stepwise
         }
     }
 

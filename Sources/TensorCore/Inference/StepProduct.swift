@@ -1,0 +1,43 @@
+internal import CKernels
+
+/// x · Wᵀ for the same few rows of x again and again: packed once, and nothing allocated after that.
+///
+/// It keeps the weight of the moment in which it was made.
+struct StepProduct {
+    private let rows: Int
+    private let outputs: Int
+    private let inputs: Int
+    private let packed: Storage
+    private let bias: Storage?
+    /// For more than one row.
+    private let scratch: Storage?
+
+    /// - Parameters:
+    ///   - weight: `[N, K]`.
+    ///   - bias: `[N]`, where each chain begins; nil is zero.
+    init(_ weight: Parameter, bias: Storage?, rows: Int) {
+        self.rows = rows
+        (outputs, inputs) = (weight.shape[0], weight.shape[1])
+        packed = weight.packedForward
+        self.bias = bias
+        scratch = rows > 1 ? productScratch(depth: inputs) : nil
+    }
+
+    /// y ← b + x · Wᵀ, `[rows, N]` from `[rows, K]`.
+    func callAsFunction(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
+        unsafe run(bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, x, y)
+    }
+
+    /// The chains in y go on over x · Wᵀ.
+    func goOn(_ x: UnsafePointer<Float>, from y: UnsafeMutablePointer<Float>) { unsafe run(CK_FROM_C, x, y) }
+
+    private func run(_ start: ck_start, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
+        if let scratch {
+            unsafe ck_gemm(
+                start, rows, outputs, inputs, x, inputs, .plain(inputs, stride: 1), packed.base, bias?.base, y, outputs,
+                scratch.base)
+        } else {
+            unsafe ck_gemv(start, outputs, inputs, x, packed.base, bias?.base, y)
+        }
+    }
+}
