@@ -2,75 +2,56 @@ internal import Coordination
 internal import Messaging
 internal import TensorCore
 
-// Between the protocol's messages and libzmq's frames: each message is a header frame and a payload frame.
+// Between the protocol's messages and libzmq's: each is one frame, the header and behind it the payload.
+//
+// One frame and not two: libzmq 4.3.4 aborts the process when a socket closes without linger after its thread has taken the first
+// frame of a message and not yet the second, and the peer goes at that moment (`clean_pipes`, session_base.cpp).
 extension Coordination.Message {
     /// Reads what arrived at `receiver`.
     static func decode(
         _ arrived: Messaging.Message, receiver: Role
-    ) -> Result<(message: Coordination.Message, payload: Frame), DecodeError> {
-        guard arrived.frames.count == 2 else {
-            return .failure(DecodeError(.frames, wanted: 2, got: UInt64(arrived.frames.count)))
+    ) -> Result<(message: Coordination.Message, payload: ArrivedPayload), DecodeError> {
+        guard arrived.frames.count == 1 else {
+            return .failure(DecodeError(.frames, wanted: 1, got: UInt64(arrived.frames.count)))
         }
-        let payload = arrived.frames[1]
+        let payload = ArrivedPayload(frame: arrived.frames[0])
         return Result { () throws(DecodeError) in
-            try arrived.frames[0].withBytes { header throws(DecodeError) in
-                try payload.withBytes { bytes throws(DecodeError) in
-                    (try Coordination.Message(header: header, payload: bytes, receiver: receiver), payload)
-                }
+            try arrived.frames[0].withBytes { bytes throws(DecodeError) in
+                let border = min(Header.byteCount, bytes.byteCount)
+                let message = try Coordination.Message(
+                    header: bytes.extracting(first: border), payload: bytes.extracting(droppingFirst: border),
+                    receiver: receiver)
+                return (message, payload)
             }
         }
     }
 
-    var payloads: [Payload] {
+    /// The frame to send.
+    var frame: Payload {
         let (header, payload) = encoded()
-        return [.bytes(header), .bytes(payload)]
+        return .bytes(header + payload)
     }
 }
 
-/// A stream on its way out: its frames' headers and the block that they are cut from.
-struct OutgoingStream {
-    let frames: StreamFrames
-    let block: SharedBytes
-    private(set) var next = 0
+/// What is behind the header in a frame that was read, in the memory that it arrived in.
+struct ArrivedPayload {
+    let frame: Frame
 
-    init(frames: StreamFrames, block: SharedBytes) {
-        self.frames = frames
-        self.block = block
+    var byteCount: Int { frame.byteCount - Header.byteCount }
+
+    func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
+        frame.withBytes { body($0.extracting(droppingFirst: Header.byteCount)) }
     }
 
-    var isDone: Bool { next == frames.count }
-
-    /// The frame that is to go now.
-    var payloads: [Payload] {
-        let header = frames[next]
-        let range = Int(header.offset)..<Int(header.offset) + Int(header.length)
-        let sealed = block.withBytes { bytes in header.encoded(with: bytes.extracting(range)) }
-        return [.bytes(sealed), .shared(block, range)]
-    }
-
-    mutating func advance() { next += 1 }
-}
-
-extension SharedBytes {
-    /// A block of floats, sent from where it lies.
-    static func lending(_ storage: Storage) -> SharedBytes {
-        unsafe SharedBytes(borrowing: UnsafeRawBufferPointer(storage.floats), of: storage)
-    }
-
-    static func copying(_ bytes: [UInt8]) -> SharedBytes {
-        let block = SharedBytes(byteCount: bytes.count)
-        block.withMutableBytes { destination in
-            unsafe destination.withUnsafeMutableBytes { unsafe $0.copyBytes(from: bytes) }
-        }
-        return block
-    }
+    /// A copy of the bytes.
+    var bytes: [UInt8] { withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } } }
 }
 
 extension Storage {
-    /// Copies a frame to `byteOffset`; false when it does not fit.
-    func take(_ frame: Frame, at byteOffset: Int) -> Bool {
-        guard byteOffset >= 0, frame.byteCount <= 4 * count - byteOffset else { return false }
-        frame.withBytes { bytes in
+    /// Copies a payload to `byteOffset`; false when it does not fit.
+    func take(_ payload: ArrivedPayload, at byteOffset: Int) -> Bool {
+        guard byteOffset >= 0, payload.byteCount <= 4 * count - byteOffset else { return false }
+        payload.withBytes { bytes in
             unsafe bytes.withUnsafeBytes { source in
                 unsafe UnsafeMutableRawBufferPointer(
                     start: UnsafeMutableRawPointer(base) + byteOffset, count: source.count

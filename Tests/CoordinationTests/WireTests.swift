@@ -78,7 +78,7 @@ struct WireSamples {
     @Test func `the header's bytes are laid out as documented`() throws {
         let frames = WireSamples.stream(.answer, shards: ShardRange(4..<8), total: 300, frame: 0)
         #expect(frames.header.count == 80)
-        #expect(Array(frames.header[0..<8]) == Array("LKSP".utf8) + [1, 0, 3, 0])
+        #expect(Array(frames.header[0..<8]) == Array("LKSP".utf8) + [2, 0, 3, 0])
         #expect(
             Array(frames.header[8..<24]) == [
                 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x01, 0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA, 0x99,
@@ -164,7 +164,7 @@ struct WireSamples {
     private static let forgeries:
         [(name: String, kind: MessageKind, at: Int, value: [UInt8], error: DecodeError.Code?)] = [
             ("magic", .answer, 0, [0x4D], .magic),
-            ("version", .answer, 4, [2], .version),
+            ("version", .answer, 4, [3], .version),
             ("version before all else", .answer, 4, [0, 0, 99, 99], .version),
             ("unknown kind", .answer, 6, [99], .kind),
             ("a kind of the receiver's own", .answer, 6, [18], .direction),

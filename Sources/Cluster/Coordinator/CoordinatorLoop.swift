@@ -40,9 +40,9 @@ package final class CoordinatorLoop {
     /// Answers that are arriving.
     private var arriving: [Place: Storage] = [:]
     /// The parameters of the step at hand, as they are sent.
-    private var parameters: SharedBytes?
+    private var parameters: FramedStream?
     /// The frame that the machine is being told about.
-    private var payload: Frame?
+    private var payload: ArrivedPayload?
     private var isReduced = false
     /// Shards that the machine wants computed here; done between two looks at the sockets, so that workers are taken in meanwhile.
     private var localWork: (step: UInt64, range: ShardRange)?
@@ -105,7 +105,10 @@ package final class CoordinatorLoop {
 
         while !trainer.isDone, !shouldStop() {
             trainer.beginStep()
-            parameters = .lending(trainer.exportParameters())
+            parameters = FramedStream(trainer.exportParameters()) { [step = trainer.step] byteCount in
+                StreamFrames(
+                    .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: byteCount)
+            }
             isReduced = false
             localWork = nil
             perform(.beginStep(trainer.step))
@@ -184,7 +187,7 @@ package final class CoordinatorLoop {
             case .overlong(let sender, let frameCount):
                 guard let sender else { continue }
                 perform(
-                    .undecodable(DecodeError(.frames, wanted: 2, got: UInt64(frameCount)), from: WorkerID(sender.bytes))
+                    .undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount)), from: WorkerID(sender.bytes))
                 )
             case .message(let arrived):
                 guard let sender = arrived.sender.map({ WorkerID($0.bytes) }) else { continue }
@@ -241,17 +244,16 @@ package final class CoordinatorLoop {
 
     private func publish(_ step: UInt64, to worker: WorkerID) {
         guard let parameters else { preconditionFailure("publish: step \(step) has no parameters yet") }
-        let frames = StreamFrames(
-            .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: parameters.byteCount)
-        outbox.append(OutgoingStream(frames: frames, block: parameters), to: worker)
+        outbox.append(OutgoingStream(parameters), to: worker)
     }
 
     private func assign(_ range: ShardRange, _ step: UInt64, to worker: WorkerID) {
-        let bytes = trainer.assignment(for: range)
-        let frames = StreamFrames(
-            .assignment, run: settings.run, incarnation: settings.incarnation, step: step, shards: range,
-            total: bytes.count)
-        outbox.append(OutgoingStream(frames: frames, block: .copying(bytes)), to: worker)
+        let stream = FramedStream(trainer.assignment(for: range)) { byteCount in
+            StreamFrames(
+                .assignment, run: settings.run, incarnation: settings.incarnation, step: step, shards: range,
+                total: byteCount)
+        }
+        outbox.append(OutgoingStream(stream), to: worker)
     }
 
     private func store(_ frame: AnswerFrame) {

@@ -4,7 +4,7 @@ internal import Messaging
 /// What waits to be sent to each worker, in order; frames go out as the sockets have room for them.
 struct Outbox {
     private enum Item {
-        case message([Payload])
+        case message(Payload)
         case stream(OutgoingStream)
     }
 
@@ -13,7 +13,7 @@ struct Outbox {
     var isEmpty: Bool { queues.isEmpty }
 
     mutating func append(_ message: Coordination.Message, to worker: WorkerID) {
-        queues[worker, default: []].append(.message(message.payloads))
+        queues[worker, default: []].append(.message(message.frame))
     }
 
     mutating func append(_ stream: OutgoingStream, to worker: WorkerID) {
@@ -31,8 +31,8 @@ struct Outbox {
             let peer = PeerIdentity(worker.bytes)
             sending: while let item = queues[worker]?.first {
                 switch item {
-                case .message(let payloads):
-                    switch try socket.send(payloads, to: peer) {
+                case .message(let frame):
+                    switch try socket.send([frame], to: peer) {
                     case .sent: removeFirst(worker)
                     case .wouldBlock: break sending
                     case .unroutable:
@@ -40,7 +40,7 @@ struct Outbox {
                         queues[worker] = nil
                     }
                 case .stream(var stream):
-                    switch try socket.send(stream.payloads, to: peer) {
+                    switch try socket.send([stream.frame], to: peer) {
                     case .sent:
                         stream.advance()
                         if stream.isDone { removeFirst(worker) } else { queues[worker]?[0] = .stream(stream) }

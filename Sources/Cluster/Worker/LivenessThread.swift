@@ -8,9 +8,9 @@ internal import Synchronization
 /// It owns a socket of its own on the coordinator's control endpoint; the main thread leaves the ping of the moment here.
 final class LivenessThread: Sendable {
     private struct State {
-        var ping: [Payload]?
+        var ping: Payload?
         /// What is said when a signal ends the process.
-        var goodbye: [Payload]?
+        var goodbye: Payload?
         var isOver = false
     }
 
@@ -37,7 +37,7 @@ final class LivenessThread: Sendable {
     func stop() { state.withLock { $0.isOver = true } }
 
     func update(_ ping: Coordination.Message?, goodbye: Coordination.Message?) {
-        let (ping, goodbye) = (ping?.payloads, goodbye?.payloads)
+        let (ping, goodbye) = (ping?.frame, goodbye?.frame)
         state.withLock { ($0.ping, $0.goodbye) = (ping, goodbye) }
     }
 
@@ -50,12 +50,12 @@ final class LivenessThread: Sendable {
             if isOver { return }
             if let code = StopSignal.exitCode {
                 // A worker holds nothing that would be lost; a range may take longer than whoever sent the signal waits.
-                if let goodbye { _ = try socket.send(goodbye, within: .milliseconds(100)) }
+                if let goodbye { _ = try socket.send([goodbye], within: .milliseconds(100)) }
                 try socket.close(linger: .milliseconds(200))
                 Thread.sleep(forTimeInterval: 0.25)
                 exit(code)
             }
-            if elapsed % 10 == 0, let ping { _ = try socket.send(ping) }
+            if elapsed % 10 == 0, let ping { _ = try socket.send([ping]) }
             elapsed += 1
             Thread.sleep(forTimeInterval: 0.1)
         }

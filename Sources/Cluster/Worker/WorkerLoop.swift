@@ -24,7 +24,7 @@ package final class WorkerLoop {
     private var loadedStep: UInt64?
     private var assignments: [ShardRange: [UInt8]] = [:]
     private var answers: [SubtreeAnswer] = []
-    private var payload: Frame?
+    private var payload: ArrivedPayload?
     private var liveness: LivenessThread?
     private var ending: (code: Int32, sentence: String)?
     private let clock = ContinuousClock()
@@ -88,7 +88,7 @@ package final class WorkerLoop {
     private func take(_ received: Received, _ socket: borrowing Socket, _ context: Context) throws {
         switch received {
         case .overlong(_, let frameCount):
-            try perform(.undecodable(DecodeError(.frames, wanted: 2, got: UInt64(frameCount))), socket, context)
+            try perform(.undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount))), socket, context)
         case .message(let arrived):
             switch Coordination.Message.decode(arrived, receiver: .worker) {
             case .failure(let error): try perform(.undecodable(error), socket, context)
@@ -110,12 +110,12 @@ package final class WorkerLoop {
         switch directive {
         case .send(let message):
             // What finds no room is said again by the machine.
-            _ = try socket.send(message.payloads, within: .milliseconds(100))
+            _ = try socket.send([message.frame], within: .milliseconds(100))
         case .welcomed(let welcome, let run, let incarnation):
             try join(welcome, run, incarnation, socket, context)
         case .storeParameters(_, let offset, _):
             guard let parameters, let payload, parameters.take(payload, at: offset) else {
-                preconditionFailure("storeParameters: a frame at \(offset) does not fit")
+                preconditionFailure("storeParameters: a payload at \(offset) does not fit")
             }
             loadedStep = nil
         case .storeAssignment(let frame):
@@ -189,13 +189,14 @@ package final class WorkerLoop {
         guard let answer = answers.first(where: { $0.subtree == subtree }) else {
             preconditionFailure("sendAnswer: no sums of \(subtree)")
         }
-        let block = SharedBytes.lending(answer.travelling)
-        let frames = StreamFrames(
-            .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: block.byteCount)
-        var stream = OutgoingStream(frames: frames, block: block)
+        let framed = FramedStream(answer.travelling) { byteCount in
+            StreamFrames(
+                .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: byteCount)
+        }
+        var stream = OutgoingStream(framed)
         let deadline = clock.now + .seconds(10)
         while !stream.isDone {
-            if try socket.send(stream.payloads, within: .milliseconds(500)) == .sent {
+            if try socket.send([stream.frame], within: .milliseconds(500)) == .sent {
                 stream.advance()
             } else if clock.now > deadline || StopSignal.received != nil {
                 // The coordinator is gone or stuck; the machine finds out and says hello again.

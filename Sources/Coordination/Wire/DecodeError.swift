@@ -2,9 +2,9 @@
 package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The kinds of malformed message, for counting.
     package enum Code: String, CaseIterable, Sendable {
-        /// Not two frames.
+        /// Not one frame.
         case frames
-        /// The first frame is no header by its length.
+        /// Too short for a header.
         case headerLength
         case magic
         case version

@@ -5,9 +5,9 @@ package let frameBytes = 1 << 20
 package let maximumStreamBytes: UInt64 = 1 << 40
 
 /// The version of the wire protocol; peers of another one are refused.
-package let protocolVersion: UInt16 = 1
+package let protocolVersion: UInt16 = 2
 
-/// The first frame of every message: 80 bytes, little-endian, fields in this order without gaps.
+/// The beginning of every message, which is one frame: 80 bytes, little-endian, fields in this order without gaps.
 ///
 ///     offset  bytes  field
 ///          0      4  magic, "LKSP"
@@ -22,7 +22,7 @@ package let protocolVersion: UInt16 = 1
 ///         56      8  total bytes of the stream
 ///         64      4  length of the payload
 ///         68      4  reserved, zero
-///         72      8  checksum: XXH64 of the payload, seeded by XXH64 (seed 0) of this header with a zero checksum
+///         72      8  checksum: XXH64 of the payload behind it, seeded by XXH64 (seed 0) of this header with a zero checksum
 package struct Header: Hashable, Sendable {
     package static let byteCount = 80
     static let magic: UInt32 = 0x5053_4B4C

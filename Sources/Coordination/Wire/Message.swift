@@ -36,7 +36,7 @@ package struct Message: Hashable, Sendable {
             kind: kind, run: run, incarnation: incarnation, step: step, shards: shards, length: body.encoded.count)
     }
 
-    /// Reads the two frames of a message that arrived at `receiver`.
+    /// Reads the two parts of a message that arrived at `receiver`.
     ///
     /// Total: any bytes give a message or an error.
     package init(header headerBytes: RawSpan, payload: RawSpan, receiver: Role) throws(DecodeError) {
@@ -44,7 +44,7 @@ package struct Message: Hashable, Sendable {
         self.init(header: header, body: try Body(kind: header.kind, payload: payload))
     }
 
-    /// The two frames of a message that is no stream frame.
+    /// The two parts of a message that is no stream frame; they are sent as one frame.
     package func encoded() -> (header: [UInt8], payload: [UInt8]) {
         precondition(!header.kind.isStream, "Message.encoded: a frame of \(header.kind) has its payload elsewhere")
         let payload = body.encoded

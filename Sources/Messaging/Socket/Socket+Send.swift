@@ -13,6 +13,10 @@ package enum SendResult: Hashable, Sendable {
 extension Socket {
     /// Sends the frames as one message, which arrives whole or not at all.
     ///
+    /// A message of several frames that may be on its way when its socket closes without linger can end the process: libzmq 4.3.4
+    /// aborts when the peer goes at that moment and only some of the frames have been taken from the queue (`clean_pipes`,
+    /// session_base.cpp). Messages of one frame are safe.
+    ///
     /// - Parameter duration: how long to wait for room; a signal ends the wait early.
     package borrowing func send(_ frames: [Payload], within duration: Duration = .zero) throws(MessagingError)
         -> SendResult

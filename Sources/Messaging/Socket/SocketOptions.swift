@@ -44,7 +44,7 @@ package struct SocketOptions: Sendable {
         SocketOptions(maximumMessageBytes: 64 << 10, sendHighWater: 1000, receiveHighWater: 1000, identity: identity)
     }
 
-    /// Few large ones: parameters and gradients, in frames of at most `frameBytes`, with room for a header frame.
+    /// Few large ones: parameters and gradients, in frames of at most `frameBytes`, with room for a header.
     ///
     /// Memory is bounded by peers × high water × frame, provided that a message carries one large frame.
     package static func data(
