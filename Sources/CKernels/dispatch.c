@@ -187,4 +187,31 @@ void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *grad
     now()->rmsprop(n, settings, gradient, p, square, mean, b);
 }
 
+void ck_checksum_begin(ck_checksum *state) {
+    for (int l = 0; l < CK_CHECKSUM_LANES; l++) state->lanes[l] = (uint64_t)(l + 1) * CK_CHECKSUM_PRIME;
+    state->count = 0;
+}
+
+void ck_checksum_add(ck_checksum *state, size_t n, const float *x) {
+    const unsigned char *bytes = (const unsigned char *)x;
+    size_t size = n * sizeof(float), round = sizeof state->lanes;
+    now()->checksum_add(state->lanes, size / round, bytes);
+    size_t left = size % round;
+    if (left > 0) {
+        unsigned char last[sizeof state->lanes] = {0};
+        memcpy(last, bytes + (size - left), left);
+        now()->checksum_add(state->lanes, 1, last);
+    }
+    state->count += n;
+}
+
+uint64_t ck_checksum_end(const ck_checksum *state) {
+    uint64_t sum = state->count;
+    for (int l = 0; l < CK_CHECKSUM_LANES; l++) {
+        sum = (sum ^ state->lanes[l]) * CK_CHECKSUM_PRIME;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
 double ck_fma_peak(uint64_t iterations) { return now()->fma_peak(iterations); }

@@ -4,6 +4,9 @@
 
 #include "ckernels.h"
 
+// XXH64's first prime.
+#define CK_CHECKSUM_PRIME 0x9E3779B185EBCA87u
+
 // Floats of A that a block of rows takes while the panels of B pass over it: half of a common second-level cache.
 #define CK_BLOCK_FLOATS (96 * 1024)
 // Rows of the tallest tile of any instruction set.
@@ -49,6 +52,7 @@ typedef struct {
     void (*amsgrad)(size_t, const ck_adam_settings *, const float *, float *, float *, float *, float *);
     void (*sgd)(size_t, const ck_sgd_settings *, const float *, float *, float *);
     void (*rmsprop)(size_t, const ck_rmsprop_settings *, const float *, float *, float *, float *, float *);
+    void (*checksum_add)(uint64_t *, size_t, const unsigned char *);
     double (*fma_peak)(uint64_t);
 } ck_table;
 

@@ -17,7 +17,7 @@ struct Lockstep: AsyncParsableCommand {
         version: versionText,
         subcommands: [
             TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, ResumeCommand.self, SampleCommand.self,
-            EvaluateCommand.self, LessonCommand.self, BenchCommand.self,
+            EvaluateCommand.self, VerifyCommand.self, DiffCommand.self, LessonCommand.self, BenchCommand.self,
         ])
 
     /// `lockstep 0.1.0 (avx512; avx512, avx2 and portable available)`.

@@ -77,23 +77,24 @@ private struct AdamRule: UpdateRule {
         group.amsgrad ? [.expAvg, .expAvgSq, .maxExpAvgSq] : [.expAvg, .expAvgSq]
     }
 
-    func update(_ slot: Slot, in group: ParameterGroup, by gradient: Gradient) {
+    func update(of slot: Slot, in group: ParameterGroup, by gradient: Gradient) -> BlockUpdate {
         let (beta1, beta2) = (Float(group.betas.0), Float(group.betas.1))
         let correction1 = 1 - slot.beta1Power(Double(beta1), slot.updates)
         let correction2 = 1 - slot.beta2Power(Double(beta2), slot.updates)
         let (decoupled, decay) = (group[.decoupledWeightDecay] != 0, Float(group.weightDecay))
-        var settings = ck_adam_settings(
+        let settings = ck_adam_settings(
             divisor: gradient.divisor, clip: gradient.clip, beta1: beta1, beta2: beta2, epsilon: Float(group.epsilon),
             step_size: Float(group.learningRate / correction1), root_correction: Float(1 / correction2.squareRoot()),
             l2: decoupled ? 0 : decay, decay: decoupled ? 1 - Float(group.learningRate) * decay : 1)
         let (first, second) = (slot[.expAvg], slot[.expAvgSq])
         let largest = group.amsgrad ? slot[.maxExpAvgSq] : nil
-        unsafe slot.parameter.update { values in
+        return { start, count, sum, values in
+            var settings = settings
             if let largest {
                 unsafe ck_amsgrad(
-                    values.count, &settings, gradient.sum, values.baseAddress!, first.base, second.base, largest.base)
+                    count, &settings, sum, values, first.base + start, second.base + start, largest.base + start)
             } else {
-                unsafe ck_adam(values.count, &settings, gradient.sum, values.baseAddress!, first.base, second.base)
+                unsafe ck_adam(count, &settings, sum, values, first.base + start, second.base + start)
             }
         }
     }

@@ -10,6 +10,8 @@ public class ElementwiseOptimizer: Optimizer {
     /// One a parameter, in the order of the groups.
     package let slots: [Slot]
     private let rule: any UpdateRule
+    /// Whether updates are traced: not where the cost of that is measured.
+    package var isTraced = true
 
     init(_ groups: [ParameterGroup], rule: any UpdateRule, defaults: [Hyperparameter: Double]) {
         let name = rule.name
@@ -38,7 +40,7 @@ public class ElementwiseOptimizer: Optimizer {
     public func step() {
         for slot in slots {
             guard let gradient = slot.parameter.gradient else { continue }
-            unsafe update(slot, gradient: gradient.base, divisor: 1, clip: 1)
+            unsafe update(slot, gradient: gradient.base, divisor: 1, clip: 1) { _, _, _ in }
         }
     }
 
@@ -46,14 +48,26 @@ public class ElementwiseOptimizer: Optimizer {
     ///
     /// - Parameters:
     ///   - gradients: `[P]` at its beginning, sums; the gradient taken is (sum / divisor) · clip.
-    package func step(gradients: Storage, divisor: Float, clip: Float) {
+    /// - Returns: checksums of the gradients and of the new parameters.
+    @discardableResult
+    package func step(gradients: Storage, divisor: Float, clip: Float) -> UpdateTrace {
         let total = slots.reduce(0) { $0 + $1.parameter.count }
         require(gradients.count >= total, "\(rule.name): \(gradients.count) gradients for \(total) parameters")
         var offset = 0
+        var trace = UpdateTrace()
         for slot in slots {
-            unsafe update(slot, gradient: gradients.base + offset, divisor: divisor, clip: clip)
+            var (read, written) = (FloatChecksum(), FloatChecksum())
+            unsafe update(slot, gradient: gradients.base + offset, divisor: divisor, clip: clip) {
+                gradient, values, count in
+                guard isTraced else { return }
+                unsafe read.absorb(gradient, count: count)
+                unsafe written.absorb(values, count: count)
+            }
+            trace.gradients.append(read.value)
+            trace.parameters.append(written.value)
             offset += slot.parameter.count
         }
+        return trace
     }
 
     /// What a parameter's slot holds once it has been updated.
@@ -61,11 +75,25 @@ public class ElementwiseOptimizer: Optimizer {
 
     func arrays(of slot: Slot, in groups: [ParameterGroup]) -> [StateArray] { rule.arrays(of: groups[slot.group]) }
 
-    private func update(_ slot: Slot, gradient: UnsafePointer<Float>, divisor: Float, clip: Float) {
+    /// Updates a parameter block by block.
+    ///
+    /// - Parameter updated: handed the gradient and the new values of each block.
+    private func update(
+        _ slot: Slot, gradient: UnsafePointer<Float>, divisor: Float, clip: Float,
+        _ updated: (_ gradient: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ count: Int) -> Void
+    ) {
         let group = parameterGroups[slot.group]
-        let gradient = unsafe Gradient(sum: gradient, divisor: group.maximize ? -divisor : divisor, clip: clip)
         slot.updates += 1
-        rule.update(slot, in: group, by: gradient)
+        let update = unsafe rule.update(
+            of: slot, in: group, by: Gradient(divisor: group.maximize ? -divisor : divisor, clip: clip))
+        unsafe slot.parameter.update { values in
+            for first in stride(from: 0, to: values.count, by: updateBlock) {
+                let count = min(updateBlock, values.count - first)
+                let (sum, block) = unsafe (gradient + first, values.baseAddress! + first)
+                unsafe update(first, count, sum, block)
+                unsafe updated(sum, block, count)
+            }
+        }
     }
 
     private func check(_ before: [ParameterGroup]) {
@@ -111,14 +139,17 @@ protocol UpdateRule: Sendable {
     var name: String { get }
     /// What is kept about a parameter of the group.
     func arrays(of group: ParameterGroup) -> [StateArray]
-    /// Makes the slot's update number `slot.updates`.
-    func update(_ slot: Slot, in group: ParameterGroup, by gradient: Gradient)
+    /// The slot's update number `slot.updates`.
+    func update(of slot: Slot, in group: ParameterGroup, by gradient: Gradient) -> BlockUpdate
 }
 
-/// The gradient of one parameter: (sum / divisor) · clip.
-@safe
+/// Updates `count` elements from the one at `first`; gradient and values are those of the block.
+typealias BlockUpdate = (
+    _ first: Int, _ count: Int, _ gradient: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>
+) -> Void
+
+/// How a gradient is made from its sum: (sum / divisor) · clip.
 struct Gradient {
-    let sum: UnsafePointer<Float>
     let divisor: Float
     let clip: Float
 }

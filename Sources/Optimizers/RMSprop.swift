@@ -39,17 +39,19 @@ private struct RMSpropRule: UpdateRule {
         [.squareAvg] + (group.momentum > 0 ? [.momentumBuffer] : []) + (group.centered ? [.gradAvg] : [])
     }
 
-    func update(_ slot: Slot, in group: ParameterGroup, by gradient: Gradient) {
-        var settings = ck_rmsprop_settings(
+    func update(of slot: Slot, in group: ParameterGroup, by gradient: Gradient) -> BlockUpdate {
+        let settings = ck_rmsprop_settings(
             divisor: gradient.divisor, clip: gradient.clip, l2: Float(group.weightDecay),
             learning_rate: Float(group.learningRate), alpha: Float(group.alpha), taken: Float(1 - group.alpha),
             epsilon: Float(group.epsilon), momentum: Float(group.momentum))
         let square = slot[.squareAvg]
         let mean = group.centered ? slot[.gradAvg] : nil
         let buffer = group.momentum > 0 ? slot[.momentumBuffer] : nil
-        unsafe slot.parameter.update { values in
-            unsafe ck_rmsprop(
-                values.count, &settings, gradient.sum, values.baseAddress!, square.base, mean?.base, buffer?.base)
+        return { start, count, sum, values in
+            var settings = settings
+            let mean = unsafe mean.map { unsafe $0.base + start }
+            let buffer = unsafe buffer.map { unsafe $0.base + start }
+            unsafe ck_rmsprop(count, &settings, sum, values, square.base + start, mean, buffer)
         }
     }
 }

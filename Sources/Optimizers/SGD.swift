@@ -37,16 +37,18 @@ private struct SGDRule: UpdateRule {
 
     func arrays(of group: ParameterGroup) -> [StateArray] { group.momentum != 0 ? [.momentumBuffer] : [] }
 
-    func update(_ slot: Slot, in group: ParameterGroup, by gradient: Gradient) {
+    func update(of slot: Slot, in group: ParameterGroup, by gradient: Gradient) -> BlockUpdate {
         let isFirst = slot.arrays[.momentumBuffer] == nil
         let buffer = group.momentum != 0 ? slot[.momentumBuffer] : nil
         let momentum = Float(group.momentum)
-        var settings = ck_sgd_settings(
+        let settings = ck_sgd_settings(
             divisor: gradient.divisor, clip: gradient.clip, l2: Float(group.weightDecay),
             learning_rate: Float(group.learningRate), carried: isFirst ? 0 : momentum,
             taken: isFirst ? 1 : Float(1 - group.dampening), ahead: group.nesterov ? momentum : 0)
-        unsafe slot.parameter.update { values in
-            unsafe ck_sgd(values.count, &settings, gradient.sum, values.baseAddress!, buffer?.base)
+        return { start, count, sum, values in
+            var settings = settings
+            let buffer = unsafe buffer.map { unsafe $0.base + start }
+            unsafe ck_sgd(count, &settings, sum, values, buffer)
         }
     }
 }

@@ -18,6 +18,9 @@ internal import Training
             entries[6].gradient = []
             entries[7].loss = .leastNonzeroMagnitude
             entries[8].tokens = .max
+            entries[9].shards = [1, .max]
+            entries[10].parametersSHA256 = String(repeating: "a7", count: 32)
+            (entries[11].shards, entries[11].parametersSHA256) = ([0], String(repeating: "0", count: 64))
             for entry in entries { try writer.append(entry) }
             var read: [LedgerEntry] = []
             let reading = try run.directory.readLedger { read.append($0) }

@@ -79,8 +79,8 @@ private struct Answers {
     @Test func `whose rows are past the table or not ascending is refused`() throws {
         let answers = try Answers()
         let sent = answers.left.travelling
-        // Behind gradients and counts: how many rows of the first table, and which.
-        let place = answers.trainer.computer.layout.denseCount + 4
+        // Behind gradients, counts and one checksum: how many rows of the first table, and which.
+        let place = answers.trainer.computer.layout.denseCount + 4 + 2
         let rows = answers.left.tables[0].rows.map(UInt32.init)
         #expect(Array(sent.words[place...place + rows.count]) == [UInt32(rows.count)] + rows && rows.count >= 2)
         for last in [9, rows[rows.count - 2], UInt32.max] {

@@ -6,6 +6,7 @@
 #include "reductions.h"
 #include "gemm.h"
 #include "vector_product.h"
+#include "checksum.h"
 
 const ck_table CK_TABLE = {
     .pack = pack_,
@@ -41,5 +42,6 @@ const ck_table CK_TABLE = {
     .amsgrad = amsgrad_,
     .sgd = sgd_,
     .rmsprop = rmsprop_,
+    .checksum_add = checksum_add_,
     .fma_peak = fma_peak_,
 };

@@ -193,6 +193,24 @@ void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *grad
 
 // --- measuring -------------------------------------------------------------------------------------
 
+// --- checksums -------------------------------------------------------------------------------------
+
+#define CK_CHECKSUM_LANES 32
+/// Floats that every piece but the last has a multiple of.
+#define CK_CHECKSUM_PIECE (2 * CK_CHECKSUM_LANES)
+
+/// The checksum of floats that come in pieces.
+typedef struct {
+    uint64_t lanes[CK_CHECKSUM_LANES];
+    uint64_t count;
+} ck_checksum;
+
+void ck_checksum_begin(ck_checksum *state);
+/// Takes the bytes of `n` floats in; a piece that is not a multiple of CK_CHECKSUM_PIECE floats is the last.
+void ck_checksum_add(ck_checksum *state, size_t n, const float *x);
+/// The checksum of all that was taken in: tells bits that differ by accident, not by intent.
+uint64_t ck_checksum_end(const ck_checksum *state);
+
 /// Runs `iterations` rounds of independent fused multiply-adds in registers at the active width; returns the floating-point operations done (2 a lane and fma).
 double ck_fma_peak(uint64_t iterations);
 

@@ -4,7 +4,7 @@ import Training
 
 /// What `lockstep bench` measures.
 enum BenchMode: String, ExpressibleByArgument, CaseIterable {
-    case train, infer
+    case train, infer, ledger
 }
 
 extension BenchCommand {

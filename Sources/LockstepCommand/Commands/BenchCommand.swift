@@ -12,7 +12,8 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measures complete training steps.",
         discussion: """
             A step is embedding, recurrent layers, output layer, cross-entropy, backward, clipping and Adam, on random tokens. \
-            --mode infer goes on with one sequence as `lockstep sample` does. The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
+            --mode infer goes on with one sequence as `lockstep sample` does; --mode ledger compares steps with and without their line in the \
+            ledger. The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
             and backward, twice each; the share is of the processor's own measured rate of fused multiply-adds on that many cores.
             """)
 
@@ -63,6 +64,7 @@ struct BenchCommand: AsyncParsableCommand {
             return try comparePacked(workload, cell)
         }
         if mode == .infer { return try measureInference(workload, cell) }
+        if mode == .ledger { return try measureLedger(workload, cell) }
         if threads > 1, workers > 0 {
             throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two")
         }

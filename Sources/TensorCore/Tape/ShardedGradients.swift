@@ -108,6 +108,8 @@ package final class ShardedGradients: GradientSink {
     private var waiting: [ObjectIdentifier: (parameter: Parameter, shards: [Storage?])] = [:]
     /// Right-hand partial sums of the parameter at hand, innermost last.
     private var pending: [Storage] = []
+    /// By shard: checksums of its own gradients of vectors (biases), which everything that flows backward goes into.
+    package private(set) var sketches: [UInt64]
     /// Rows by table and shard.
     private var rows: [[RowGradient?]]
     /// Sums by group and table, once the pass is over.
@@ -127,6 +129,7 @@ package final class ShardedGradients: GradientSink {
         self.sums = sums
         let shards = groups.reduce(0, +)
         rows = layout.tables.map { _ in Array(repeating: nil, count: shards) }
+        sketches = Array(repeating: 0, count: shards)
     }
 
     package func begin(uses: [ObjectIdentifier: Int]) {
@@ -193,6 +196,21 @@ package final class ShardedGradients: GradientSink {
 
     /// Adds leaf `shard` to the tree of one parameter; leaves come in order.
     private func fold(shard: Int, of parameter: Parameter, write: (GradientDestination) -> Void) {
+        guard parameter.shape.count == 1 else { return place(shard: shard, of: parameter, write: write) }
+        let own = Storage(count: parameter.count)
+        write(GradientDestination(start: CK_FROM_ZERO, storage: own, offset: 0))
+        // Parameters come in any order.
+        sketches[shard] ^= FloatChecksum.mix(
+            FloatChecksum.of(own, count: own.count), UInt64(layout.offset(of: parameter)))
+        place(shard: shard, of: parameter) { destination in
+            switch destination.start {
+            case CK_FROM_ZERO: unsafe destination.base.update(from: own.base, count: own.count)
+            default: unsafe ck_add(own.count, own.base, destination.base)
+            }
+        }
+    }
+
+    private func place(shard: Int, of parameter: Parameter, write: (GradientDestination) -> Void) {
         var leaf = shard
         var group = 0
         while leaf >= groups[group] {

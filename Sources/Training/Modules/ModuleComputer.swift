@@ -26,14 +26,19 @@ package final class ModuleComputer<Task: DistributedTask> {
         zip(shards.subtrees.map(\.shards), shards.subtrees).map { range, subtree in
             let leaves = range.map { shard in
                 let own = examples[shard - shards.first]
-                return leaf(shard, step: step, firstRow: own.firstRow, own.examples)
+                return leaf(
+                    shard, step: step, firstRow: own.firstRow, own.examples,
+                    room: shard == range.lowerBound ? range.count : 1)
             }
             return SubtreeAnswer.sum(leaves, of: subtree)
         }
     }
 
-    private func leaf(_ shard: Int, step: UInt64, firstRow: Int, _ examples: [Task.Example]) -> SubtreeAnswer {
-        var answer = SubtreeAnswer(subtree: .leaf(shard), layout: layout)
+    /// - Parameter room: shards that the answer is to stand for once the others are added to it.
+    private func leaf(
+        _ shard: Int, step: UInt64, firstRow: Int, _ examples: [Task.Example], room: Int
+    ) -> SubtreeAnswer {
+        var answer = SubtreeAnswer(subtree: .leaf(shard), layout: layout, room: room)
         let sink = ShardedGradients(layout: layout, groups: [1], sums: [answer.storage])
         let changes = model.parameters.map(\.changes)
         let (sum, count) = withDropout(DropoutStream(seed: seed, step: step, firstRow: firstRow)) {
@@ -52,6 +57,9 @@ package final class ModuleComputer<Task: DistributedTask> {
         answer.take(sink.tables[0])
         answer.lossSum = Double(sum.item)
         answer.tokens = UInt64(count)
+        answer.take(checksums: [
+            SubtreeAnswer.shardChecksum(loss: answer.lossSum, tokens: answer.tokens, sketch: sink.sketches[0])
+        ])
         return answer
     }
 }

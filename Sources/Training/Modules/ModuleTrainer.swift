@@ -85,7 +85,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         }
     }
 
-    package var answerLimit: Int { SubtreeAnswer.limit(computer.layout, stateSize: 0) }
+    package var answerLimit: Int { SubtreeAnswer.limit(computer.layout, shards: shards, stateSize: 0) }
 
     package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {
         try SubtreeAnswer(travelled: block, subtree: subtree, layout: computer.layout, stateSize: 0)
@@ -125,7 +125,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         batch = []
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,
-            learningRate: Float(update.optimizer.learningRate), batch: 0, gradient: done.gradient)
+            learningRate: Float(update.optimizer.learningRate), batch: 0, checksums: done.checksums)
     }
 
     /// Each model is used by one thread at a time.

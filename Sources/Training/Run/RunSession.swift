@@ -83,11 +83,12 @@ package final class RunSession {
         }
         _ = try ledger.append(
             LedgerEntry(
-                step: report.step, batch: report.batch, gradient: [report.gradient],
-                parameters: [trainer.parametersChecksum()], loss: report.loss, tokens: report.tokens))
+                report,
+                parametersSHA256: trainer.isCheckpointStep ? parametersSHA256(trainer.computer.model.namedTensors) : nil
+            ))
         let configuration = trainer.configuration
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
-        let saves = report.step % configuration.checkpointEvery == 0 || trainer.isDone
+        let saves = trainer.isCheckpointStep
         func conclude(isValidated: Bool) throws {
             if validates || report.step % max(1, configuration.steps / 1000) == 0 {
                 try metrics.append(
@@ -146,6 +147,16 @@ package final class RunSession {
             workersSeen: workersSeen, workersLost: workersLost, score: score?.value, scoreName: score?.name)
         try held.writeSummary(summary)
         return summary
+    }
+}
+
+extension LedgerEntry {
+    /// - Parameter parametersSHA256: at a step with a checkpoint.
+    init(_ report: StepReport, parametersSHA256: String?) {
+        self.init(
+            step: report.step, batch: report.batch, gradient: report.checksums.gradient,
+            parameters: report.checksums.parameters, loss: report.loss, tokens: report.tokens,
+            shards: report.checksums.shards, parametersSHA256: parametersSHA256)
     }
 }
 

@@ -42,11 +42,6 @@ extension Trainer {
         }
         goOn(after: checkpoint.step, carrying: state)
     }
-
-    /// A checksum over all parameters, in the layout's order.
-    func parametersChecksum() -> UInt64 {
-        FastChecksum.of(computer.model.namedTensors).reduce(0) { ($0 << 7 | $0 >> 57) ^ $1 }
-    }
 }
 
 extension ShardComputer {

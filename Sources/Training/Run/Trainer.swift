@@ -13,9 +13,9 @@ package struct StepReport: Sendable {
     package let tokens: UInt64
     package let gradientNorm: Float
     package let learningRate: Float
-    /// Checksums of the batch's tokens, and of the summed gradient before it is divided.
+    /// A checksum of the batch's tokens.
     package let batch: UInt64
-    package let gradient: UInt64
+    package let checksums: StepChecksums
 }
 
 /// One run's mathematics, wherever its gradients are computed: batches go out as shards, answers come in, parameters change.
@@ -48,6 +48,9 @@ package final class Trainer {
 
     package var isDone: Bool { step >= configuration.steps }
 
+    /// Whether the run's own settings want a checkpoint after the last step.
+    var isCheckpointStep: Bool { step > 0 && (step % configuration.checkpointEvery == 0 || isDone) }
+
     /// Fetches the batch of the next step; its rows follow from (seed, step).
     package func beginStep() {
         let batch = source.batch(step: step)
@@ -74,7 +77,8 @@ package final class Trainer {
 
     package var answerLimit: Int {
         SubtreeAnswer.limit(
-            computer.layout, stateSize: carried == nil ? 0 : configuration.batchSize * computer.description.stateSize)
+            computer.layout, shards: configuration.shards,
+            stateSize: carried == nil ? 0 : configuration.batchSize * computer.description.stateSize)
     }
 
     package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {
@@ -115,7 +119,7 @@ package final class Trainer {
         defer { batch = nil }
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
-            batch: batch.map(Self.checksum) ?? 0, gradient: done.gradient)
+            batch: batch.map(Self.checksum) ?? 0, checksums: done.checksums)
     }
 
     private static func checksum(_ batch: TokenBatch) -> UInt64 {

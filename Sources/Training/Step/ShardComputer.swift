@@ -42,13 +42,18 @@ package final class ShardComputer {
 
         let counted = zip(work.shards, shardRows).map { _, rows in Self.loss(of: rows, each: each, batch: batch) }
         let states = work.state == nil ? nil : CarriedState(state, description)
+        let checksums = zip(counted, sink.sketches).map { counted, sketch in
+            SubtreeAnswer.shardChecksum(loss: counted.loss, tokens: counted.tokens, sketch: sketch)
+        }
         return zip(answers, sink.tables).map { answer, tables in
             var answer = answer
             let subtree = answer.subtree
             answer.take(tables)
-            let leaves = counted[subtree.first - work.shards.lowerBound..<subtree.end - work.shards.lowerBound]
+            let own = subtree.first - work.shards.lowerBound..<subtree.end - work.shards.lowerBound
+            let leaves = counted[own]
             answer.lossSum = leaves.map(\.loss).balancedSum(+)
             answer.tokens = leaves.reduce(0) { $0 + $1.tokens }
+            answer.take(checksums: Array(checksums[own]))
             if let states { answer.state = states[rows(of: subtree, in: work)].values }
             return answer
         }

@@ -1,8 +1,8 @@
 package import Coordination
 package import TensorCore
 
-/// What the computation of one aligned power-of-two group of shards gives: gradient sums, loss sum and token count, and the carried
-/// state of its rows.
+/// What the computation of one aligned power-of-two group of shards gives: gradient sums, loss sum and token count, a checksum of
+/// each shard's own part, and the carried state of its rows.
 ///
 /// Gradients that travel whole, counts and state lie in one block; those of sparse tables are rows beside it.
 package struct SubtreeAnswer: Sendable {
@@ -13,8 +13,10 @@ package struct SubtreeAnswer: Sendable {
     private static let tokenLimit: UInt64 = 1 << 40
 
     package let subtree: Subtree
-    /// Gradients `[denseCount]`, counts, state.
+    /// Gradients `[denseCount]`, counts, checksums of the shards, state.
     package let storage: Storage
+    /// One a shard: what tells which of them was computed otherwise than before. See `shardChecksum`.
+    package private(set) var shardChecksums: [UInt64] = []
     /// By table, in the layout's order.
     package private(set) var tables: [RowGradient]
     private let denseCount: Int
@@ -22,11 +24,14 @@ package struct SubtreeAnswer: Sendable {
 
     /// Room for the answer of a group.
     ///
-    /// - Parameter stateSize: floats of its rows' carried state.
-    package init(subtree: Subtree, layout: ParameterLayout, stateSize: Int = 0) {
+    /// - Parameters:
+    ///   - room: shards of the group that the answer is to become; its own when left out.
+    ///   - stateSize: floats of its rows' carried state.
+    package init(subtree: Subtree, layout: ParameterLayout, room: Int? = nil, stateSize: Int = 0) {
+        let size = Self.blockSize(layout, shards: room ?? subtree.count, stateSize: stateSize)
         self.init(
-            subtree: subtree, storage: Storage(count: Self.blockSize(layout, stateSize: stateSize)), tables: [],
-            denseCount: layout.denseCount, stateSize: stateSize)
+            subtree: subtree, storage: Storage(count: size), tables: [], denseCount: layout.denseCount,
+            stateSize: stateSize)
     }
 
     private init(subtree: Subtree, storage: Storage, tables: [RowGradient], denseCount: Int, stateSize: Int) {
@@ -37,13 +42,30 @@ package struct SubtreeAnswer: Sendable {
         self.stateSize = stateSize
     }
 
-    private static func blockSize(_ layout: ParameterLayout, stateSize: Int) -> Int {
-        layout.denseCount + countsSize + stateSize
+    private static func blockSize(_ layout: ParameterLayout, shards: Int, stateSize: Int) -> Int {
+        layout.denseCount + countsSize + 2 * shards + stateSize
     }
 
     /// The same sums, of a group that the first shard stands for.
     func standing(for subtree: Subtree) -> SubtreeAnswer {
-        SubtreeAnswer(subtree: subtree, storage: storage, tables: tables, denseCount: denseCount, stateSize: stateSize)
+        var answer = SubtreeAnswer(
+            subtree: subtree, storage: storage, tables: tables, denseCount: denseCount, stateSize: stateSize)
+        answer.take(checksums: shardChecksums)
+        return answer
+    }
+
+    /// A shard's part of a step as one number: its loss, its tokens, and the gradients of all vectors.
+    static func shardChecksum(loss: Double, tokens: UInt64, sketch: UInt64) -> UInt64 {
+        FloatChecksum.mix(FloatChecksum.mix(sketch, loss.bitPattern), tokens)
+    }
+
+    /// - Parameter checksums: one a shard of the group.
+    mutating func take(checksums: [UInt64]) {
+        require(
+            checksums.count == subtree.count,
+            "SubtreeAnswer: \(checksums.count) checksums for \(subtree.count) shards")
+        shardChecksums = checksums
+        for (index, checksum) in checksums.enumerated() { setWord(2 + index, checksum) }
     }
 
     mutating func take(_ tables: [RowGradient]) { self.tables = tables }
@@ -63,11 +85,11 @@ package struct SubtreeAnswer: Sendable {
     /// State of the group's rows after the step.
     package var state: [Float] {
         get {
-            let first = denseCount + Self.countsSize
+            let first = statePlace
             return unsafe Array(UnsafeBufferPointer(start: storage.base + first, count: stateSize))
         }
         nonmutating set {
-            let first = denseCount + Self.countsSize
+            let first = statePlace
             require(
                 newValue.count == stateSize,
                 "SubtreeAnswer: \(newValue.count) floats of state where there is room for \(stateSize)")
@@ -76,12 +98,15 @@ package struct SubtreeAnswer: Sendable {
         }
     }
 
+    private var statePlace: Int { denseCount + Self.countsSize + 2 * subtree.count }
+
     /// left + right, in place of left; the state goes its own way.
     mutating func add(_ right: SubtreeAnswer) {
         storage.add(right.storage, count: denseCount)
         tables = zip(tables, right.tables).map { $0 + $1 }
         lossSum += right.lossSum
         tokens += right.tokens
+        shardChecksums += right.shardChecksums
     }
 
     private func word(_ index: Int) -> UInt64 {
@@ -104,7 +129,7 @@ extension SubtreeAnswer {
     package var travelling: Storage {
         guard !tables.isEmpty else { return storage }
         // An answer that has travelled holds its tables behind the block, too.
-        let block = denseCount + Self.countsSize + stateSize
+        let block = statePlace + stateSize
         let words = tables.reduce(block) { $0 + 1 + $1.rows.count * (1 + $1.width) }
         let all = Storage(count: words)
         unsafe all.base.update(from: storage.base, count: block)
@@ -124,15 +149,17 @@ extension SubtreeAnswer {
     }
 
     /// Floats of the longest answer.
-    package static func limit(_ layout: ParameterLayout, stateSize: Int) -> Int {
-        layout.tables.reduce(blockSize(layout, stateSize: stateSize)) { $0 + 1 + $1.shape[0] * (1 + $1.shape[1]) }
+    package static func limit(_ layout: ParameterLayout, shards: Int, stateSize: Int) -> Int {
+        layout.tables.reduce(blockSize(layout, shards: shards, stateSize: stateSize)) {
+            $0 + 1 + $1.shape[0] * (1 + $1.shape[1])
+        }
     }
 
     /// Reads what has travelled; every size and row is checked.
     package init(
         travelled block: Storage, subtree: Subtree, layout: ParameterLayout, stateSize: Int
     ) throws(SubtreeAnswerError) {
-        var place = Self.blockSize(layout, stateSize: stateSize)
+        var place = Self.blockSize(layout, shards: subtree.count, stateSize: stateSize)
         guard block.count >= place else {
             throw SubtreeAnswerError(
                 description: "an answer of \(block.count) floats; expected at least \(place)")
@@ -163,6 +190,7 @@ extension SubtreeAnswer {
         }
         self.init(
             subtree: subtree, storage: block, tables: tables, denseCount: layout.denseCount, stateSize: stateSize)
+        shardChecksums = subtree.shards.indices.map { word(2 + $0 - subtree.first) }
         guard tokens <= Self.tokenLimit else {
             throw SubtreeAnswerError(description: "an answer for \(tokens) tokens; expected at most \(Self.tokenLimit)")
         }

@@ -11,9 +11,14 @@ package struct LedgerEntry: Sendable, Equatable {
     package var loss: Double
     /// Tokens that the loss was counted on.
     package var tokens: UInt64
+    /// Of each shard's own part, in shard order; of groups of neighbours where there are many.
+    package var shards: [UInt64]
+    /// SHA-256 of all parameters after the update, at the steps that have a checkpoint by the run's own settings.
+    package var parametersSHA256: String?
 
     package init(
-        step: UInt64, batch: UInt64, gradient: [UInt64], parameters: [UInt64], loss: Double, tokens: UInt64
+        step: UInt64, batch: UInt64, gradient: [UInt64], parameters: [UInt64], loss: Double, tokens: UInt64,
+        shards: [UInt64] = [], parametersSHA256: String? = nil
     ) {
         self.step = step
         self.batch = batch
@@ -21,13 +26,16 @@ package struct LedgerEntry: Sendable, Equatable {
         self.parameters = parameters
         self.loss = loss
         self.tokens = tokens
+        self.shards = shards
+        self.parametersSHA256 = parametersSHA256
     }
 
     /// Equal bits: a loss that is not a number equals itself.
     package static func == (left: LedgerEntry, right: LedgerEntry) -> Bool {
         left.step == right.step && left.batch == right.batch && left.gradient == right.gradient
             && left.parameters == right.parameters && left.loss.bitPattern == right.loss.bitPattern
-            && left.tokens == right.tokens
+            && left.tokens == right.tokens && left.shards == right.shards
+            && left.parametersSHA256 == right.parametersSHA256
     }
 }
 
@@ -63,6 +71,16 @@ struct LedgerLine {
         line.append(hexadecimal: entry.loss.bitPattern)
         line.append(text: "\",\"tokens\":")
         line.append(decimal: entry.tokens)
+        if !entry.shards.isEmpty {
+            line.append(text: ",\"shards\":\"")
+            for checksum in entry.shards { line.append(hexadecimal: checksum) }
+            line.append(text: "\"")
+        }
+        if let hash = entry.parametersSHA256 {
+            line.append(text: ",\"parameters_sha256\":\"")
+            line.append(contentsOf: hash.utf8)
+            line.append(text: "\"")
+        }
         line.append(text: ",\"previous\":\"")
         line.append(contentsOf: previous)
         line.append(text: "\"")
@@ -84,14 +102,26 @@ struct LedgerLine {
             scanner.takes("\",\"parameters\":\""), let parameters = scanner.takeChecksums(),
             scanner.takes("\",\"loss\":"), scanner.skip(past: ",\"loss_bits\":\""),
             let loss = scanner.takeChecksums(), loss.count == 1,
-            scanner.takes("\",\"tokens\":"), let tokens = scanner.takeNumber(),
+            scanner.takes("\",\"tokens\":"), let tokens = scanner.takeNumber()
+        else { return nil }
+        var shards: [UInt64] = []
+        if scanner.takes(",\"shards\":\"") {
+            guard let checksums = scanner.takeChecksums(), scanner.takes("\"") else { return nil }
+            shards = checksums
+        }
+        var parametersSHA256: String?
+        if scanner.takes(",\"parameters_sha256\":\"") {
+            guard let digits = scanner.take(64), scanner.takes("\"") else { return nil }
+            parametersSHA256 = String(decoding: digits, as: UTF8.self)
+        }
+        guard
             scanner.takes(",\"previous\":\""), let previous = scanner.take(64),
             scanner.takes("\",\"hash\":\""), let hash = scanner.take(64),
             scanner.takes("\"}"), scanner.isAtEnd
         else { return nil }
         entry = LedgerEntry(
             step: step, batch: batch[0], gradient: gradient, parameters: parameters,
-            loss: Double(bitPattern: loss[0]), tokens: tokens)
+            loss: Double(bitPattern: loss[0]), tokens: tokens, shards: shards, parametersSHA256: parametersSHA256)
         self.previous = previous
         self.hash = hash
     }

@@ -22,6 +22,24 @@ package struct LedgerReading: Sendable {
     static func read(
         path: String, _ body: (LedgerEntry, _ hash: [UInt8], _ end: Int) throws(RunError) -> Void = { _, _, _ in }
     ) throws(RunError) -> LedgerReading {
+        do {
+            return try read(
+                path: path,
+                goingOn: { entry, hash, end in
+                    try body(entry, hash, end)
+                    return true
+                })
+        } catch let error as RunError { throw error } catch { preconditionFailure("LedgerReading: \(error)") }
+    }
+
+    /// The same, for as long as `goesOn` says so of the entry it is handed.
+    static func read(path: String, while goesOn: (LedgerEntry) throws -> Bool) throws -> LedgerReading {
+        try read(path: path, goingOn: { entry, _, _ in try goesOn(entry) })
+    }
+
+    private static func read(
+        path: String, goingOn body: (LedgerEntry, _ hash: [UInt8], _ end: Int) throws -> Bool
+    ) throws -> LedgerReading {
         var reading = LedgerReading()
         guard FileSystem.kind(of: path) != nil else { return reading }
         var lines = try LineReader(path: path)
@@ -53,7 +71,7 @@ package struct LedgerReading: Sendable {
             reading.steps = number
             reading.byteCount = end
             reading.headDigits = hash
-            try body(parsed.entry, hash, end)
+            guard try body(parsed.entry, hash, end) else { break }
         }
         return reading
     }

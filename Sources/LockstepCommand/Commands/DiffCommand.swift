@@ -1,0 +1,61 @@
+import ArgumentParser
+import Training
+
+/// `lockstep diff`: the first step in which two runs differ.
+struct DiffCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "diff",
+        abstract: "Finds the first step in which two runs differ.",
+        discussion: """
+            The ledgers are compared as far as both go. Says that they are identical, or names the first step, layer and shard \
+            that differ and ends with exit code 1.
+            """)
+
+    @Argument(help: ArgumentHelp("One run's directory.", valueName: "run-a"), completion: .directory)
+    var left: String
+
+    @Argument(help: ArgumentHelp("The other's.", valueName: "run-b"), completion: .directory)
+    var right: String
+
+    @Flag(help: "Print one JSON object on standard output.")
+    var json = false
+
+    func run() throws {
+        let comparison = try RunComparison(left, right)
+        if json {
+            try Output.writeLine(jsonLine(ComparisonReport(left, right, comparison)))
+        } else {
+            for setting in comparison.settings { Output.tell("settings differ in \(setting)\n") }
+            try Output.writeLine(text(comparison))
+        }
+        if !comparison.isIdentical { throw ExitCode(ExitStatus.failed) }
+    }
+
+    private func text(_ comparison: RunComparison) -> String {
+        if let difference = comparison.difference { return difference.sentence }
+        let (first, second) = comparison.steps
+        let common = min(first, second)
+        if common == 0 { return "no step in common: \(left) has \(first) steps, \(right) has \(second)" }
+        let rest = first == second ? "" : "; \(first > second ? left : right) goes on to step \(max(first, second))"
+        return "identical: steps 1 to \(common)\(rest)"
+    }
+}
+
+/// What `lockstep diff --json` prints.
+private struct ComparisonReport: Encodable {
+    let runA: String
+    let runB: String
+    let identical: Bool
+    let stepsA: UInt64
+    let stepsB: UInt64
+    let settings: [String]
+    let difference: DifferenceReport?
+
+    init(_ left: String, _ right: String, _ comparison: RunComparison) {
+        (runA, runB) = (left, right)
+        identical = comparison.isIdentical
+        (stepsA, stepsB) = comparison.steps
+        settings = comparison.settings
+        difference = comparison.difference.map(DifferenceReport.init)
+    }
+}

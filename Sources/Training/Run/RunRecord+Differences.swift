@@ -1,0 +1,38 @@
+internal import Foundation
+
+extension RunRecord {
+    /// What differs between two runs' records beside their names, as `hiddenSize: 16 and 32`; settings that shape nothing included.
+    package func differences(from other: RunRecord) throws -> [String] {
+        let (own, others) = (try flattened(), try other.flattened())
+        return Set(own.keys).union(others.keys).sorted().filter { own[$0] != others[$0] }.map { key in
+            "\(key): \(own[key] ?? "not there") and \(others[key] ?? "not there")"
+        }
+    }
+
+    /// Every member by its path, as text.
+    private func flattened() throws -> [String: String] {
+        var record = self
+        (record.runID, record.version) = ("", "")
+        let object = try JSONSerialization.jsonObject(with: Data(JSONText.encode(record, .oneLine, as: "run.json")))
+        var members: [String: String] = [:]
+        func visit(_ value: Any, _ path: String) {
+            switch value {
+            case let object as [String: Any]:
+                for (key, value) in object { visit(value, path.isEmpty ? key : "\(path).\(key)") }
+            case let list as [Any]: members[path] = list.count > 8 ? "\(list.count) of them" : "\(list)"
+            default: members[path] = "\(value)"
+            }
+        }
+        visit(object, "")
+        // A vocabulary follows from the data, whose hash is there.
+        return members.filter { !$0.key.hasPrefix("vocabulary") }.mapKeys { key in
+            key.hasPrefix("configuration.") ? String(key.dropFirst("configuration.".count)) : key
+        }
+    }
+}
+
+extension Dictionary where Key == String {
+    fileprivate func mapKeys(_ transform: (String) -> String) -> [String: Value] {
+        Dictionary(uniqueKeysWithValues: map { (transform($0.key), $0.value) })
+    }
+}
