@@ -56,7 +56,7 @@ enum ExitStatus {
     private static func runErrorCode(_ error: RunError) -> Int32 {
         switch error.code {
         case .held: held
-        case .exists, .notARun: usage
+        case .exists, .notARun, .changed: usage
         case .damaged, .noSpace, .denied, .file: failed
         }
     }

@@ -49,6 +49,23 @@ internal import Training
         }
     }
 
+    @Test func `the best by validation loss stays beside the newest few`() throws {
+        try T.withPath { path in
+            let run = try RunDirectory.create(at: path, configuration: T.Settings())
+            let resumption = try run.resume()
+            let losses: [Double?] = [3, 1.5, nil, .nan, 1.5, 2, 1.25, 9]
+            var kept: [[UInt64]] = []
+            for (index, loss) in losses.enumerated() {
+                let step = UInt64(index + 1)
+                try resumption.ledger.append(T.entry(step))
+                try run.writeCheckpoint(T.files(step), after: resumption.ledger, keep: 2, validationLoss: loss)
+                kept.append(try run.directory.checkpointSteps())
+            }
+            #expect(kept == [[1], [2, 1], [3, 2], [4, 3, 2], [5, 4, 2], [6, 5, 2], [7, 6], [8, 7]])
+            #expect(try run.directory.newestCheckpoint().checkpoint?.step == 8)
+        }
+    }
+
     @Test func `a step written twice is one checkpoint`() throws {
         try T.withPath { path in
             let run = try RunDirectory.create(at: path, configuration: T.Settings())

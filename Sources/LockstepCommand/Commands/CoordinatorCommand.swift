@@ -30,7 +30,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
         StopSignal.listen()
         let display = ProgressDisplay()
         let session = try RunSession.begin(
-            at: output.resolveDirectory(configuration), configuration: configuration, source: source, observer: display,
+            at: output.resolveDirectory(configuration), configuration: configuration, source: source,
+            initial: training.initialParameters(), observer: display,
             threads: threads)
         try await session.train(
             on: place, threads: threads, display: display,

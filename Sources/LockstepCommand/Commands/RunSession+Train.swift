@@ -32,6 +32,7 @@ extension RunSession {
         let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
             try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
         }
+        try catchUp(stop)
         switch place {
         case .local(workers: 0):
             try trainHere(LocalCompute(threads: threads), shouldStop: stop)
@@ -46,11 +47,11 @@ extension RunSession {
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(workersSeen: roster.seen, workersLost: roster.lost)
-        if StopSignal.exitCode != nil, !trainer.isDone {
+        if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
         try show(summary, json: json)
-        if let code = StopSignal.exitCode, !trainer.isDone { throw ExitCode(code) }
+        if let code = StopSignal.exitCode, !isDone { throw ExitCode(code) }
     }
 
     /// Prints what a run came to.

@@ -66,7 +66,8 @@ struct TrainCommand: AsyncParsableCommand {
         StopSignal.listen()
         let display = ProgressDisplay()
         let session = try RunSession.begin(
-            at: output.resolveDirectory(configuration), configuration: configuration, source: source, observer: display,
+            at: output.resolveDirectory(configuration), configuration: configuration, source: source,
+            initial: training.initialParameters(), observer: display,
             threads: threads)
         try await session.train(on: .local(workers: workers), threads: threads, display: display, json: output.json)
     }
@@ -111,7 +112,7 @@ struct ResumeCommand: AsyncParsableCommand {
         StopSignal.listen()
         let display = ProgressDisplay()
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
-        if let summary = session.storedSummary {
+        if let summary = session.storedSummary() {
             display.note("\(directory) is done; nothing is left to train")
             return try session.show(summary, json: json)
         }

@@ -97,6 +97,19 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Steps between checkpoints.")
     var checkpointEvery: UInt64?
 
+    @Option(help: "How many of the newest checkpoints stay, beside the one with the least validation loss. Default: 3.")
+    var keepCheckpoints: Int?
+
+    @Option(
+        help: "Take the first parameters from this safetensors file; everything else of the run is new.",
+        completion: .file())
+    var initFrom: String?
+
+    /// The file to begin from, if any.
+    func initialParameters() throws -> InitialParameters? {
+        try initFrom.map { try InitialParameters(path: URL(fileURLWithPath: $0).standardizedFileURL.path) }
+    }
+
     /// Every setting, checked, and the sequences that they name.
     func resolve() throws -> (configuration: RunConfiguration, source: any SequenceSource) {
         var configuration = RunConfiguration(data: try dataSet())
@@ -104,6 +117,7 @@ struct TrainingOptions: ParsableArguments {
         try takeModel(&configuration)
         try takeOptimizer(&configuration)
         configuration.stream = stream
+        configuration.keepCheckpoints = keepCheckpoints
         configuration.seqLen = seqLen ?? configuration.seqLen
         configuration.batchSize = batchSize ?? configuration.batchSize
         // A smaller batch has room for fewer shards.

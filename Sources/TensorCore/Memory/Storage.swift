@@ -46,6 +46,13 @@ extension Storage {
         unsafe ck_add(count, other.base, base)
     }
 
+    /// Another block with the same values.
+    package func copy() -> Storage {
+        let copy = Storage(count: count)
+        unsafe copy.base.update(from: base, count: count)
+        return copy
+    }
+
     /// Replaces all values.
     package func assign(_ values: [Float]) {
         require(values.count == count, "assign: \(values.count) values for a block of \(count) floats")

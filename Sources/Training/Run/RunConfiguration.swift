@@ -48,6 +48,11 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var seed: UInt64 = 0
     package var validationEvery: UInt64
     package var checkpointEvery: UInt64
+    /// How many of the newest checkpoints stay beside the best; nil for `defaultCheckpointsKept`.
+    package var keepCheckpoints: Int?
+
+    package static let defaultCheckpointsKept = 3
+    var checkpointsKept: Int { keepCheckpoints ?? Self.defaultCheckpointsKept }
 
     /// The settings that a data set is trained with when nothing else is said.
     package init(data: DataSet) {
@@ -142,6 +147,9 @@ extension RunConfiguration {
         try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
         for (flag, value) in [("--validation-every", validationEvery), ("--checkpoint-every", checkpointEvery)] {
             try require(value >= 1, "\(flag) \(value): expected a positive whole number")
+        }
+        if let keepCheckpoints {
+            try require(keepCheckpoints >= 1, "--keep-checkpoints \(keepCheckpoints): expected a positive whole number")
         }
         try require(
             schedule.warmup < steps,

@@ -2,18 +2,20 @@ internal import Foundation
 
 extension RunRecord {
     /// What differs between two runs' records beside their names, as `hiddenSize: 16 and 32`; settings that shape nothing included.
-    package func differences(from other: RunRecord) throws -> [String] {
+    package func differences(from other: RunRecord) throws(RunError) -> [String] {
         let (own, others) = (try flattened(), try other.flattened())
-        return Set(own.keys).union(others.keys).sorted().filter { own[$0] != others[$0] }.map { key in
-            "\(key): \(own[key] ?? "not there") and \(others[key] ?? "not there")"
-        }
+        let differing = Set(own.keys).union(others.keys).filter { own[$0] != others[$0] }
+        return differing.sorted().map { "\($0): \(own[$0] ?? "not there") and \(others[$0] ?? "not there")" }
     }
 
     /// Every member by its path, as text.
-    private func flattened() throws -> [String: String] {
+    private func flattened() throws(RunError) -> [String: String] {
         var record = self
         (record.runID, record.version) = ("", "")
-        let object = try JSONSerialization.jsonObject(with: Data(JSONText.encode(record, .oneLine, as: "run.json")))
+        let bytes = try JSONText.encode(record, .oneLine, as: "run.json")
+        guard let object = try? JSONSerialization.jsonObject(with: Data(bytes)) else {
+            preconditionFailure("RunRecord: its own JSON cannot be read")
+        }
         var members: [String: String] = [:]
         func visit(_ value: Any, _ path: String) {
             switch value {

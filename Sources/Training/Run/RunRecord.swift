@@ -10,11 +10,14 @@ package struct RunRecord: Codable, Sendable, Equatable {
     package var vocabulary: Vocabulary
     /// SHA-256 of the data: a file's bytes, or the name and version of a generated set.
     package var dataSHA256: String
+    /// Where the first parameters came from; nil when they follow from the seed.
+    package var initialParameters: InitialParameters?
 
     private enum CodingKeys: String, CodingKey {
         case version, configuration, vocabulary
         case runID = "run"
         case dataSHA256 = "data_sha256"
+        case initialParameters = "init_from"
     }
 
     package init(runID: String, configuration: RunConfiguration, source: any SequenceSource) {

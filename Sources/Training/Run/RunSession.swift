@@ -1,190 +1,163 @@
-internal import Coordination
-internal import Foundation
-package import Sequences
+internal import Sequences
 internal import TensorCore
 
 /// A run that is being trained: what is written after each step, validated now and then, and said in the end.
 ///
 /// The mathematics is the trainer's and the gradients are computed wherever the caller lets them be; everything here happens
-/// between two steps.
+/// between two steps, but for the writing of checkpoints, which goes on beside them.
 package final class RunSession {
     package let trainer: Trainer
     package let record: RunRecord
     package let held: HeldRun
     private let ledger: LedgerWriter
     private let metrics: MetricsWriter
+    private let writer: CheckpointWriter
     private let observer: any ProgressObserver
     /// Threads that validation may use.
     private let threads: Int
     private var pace: Pace
-    private var validation: Validation?
-    private var score: Score?
-    private var lastLoss: Double?
-    private var hasDiverged = false
+    private var state: SessionState
+    private var lastSaved: UInt64?
 
-    private init(
-        trainer: Trainer, record: RunRecord, held: HeldRun, resumption: Resumption, observer: any ProgressObserver,
-        threads: Int
+    init(
+        trainer: Trainer, record: RunRecord, held: HeldRun, resumption: Resumption, state: SessionState?,
+        observer: any ProgressObserver, threads: Int
     ) {
         self.trainer = trainer
         self.record = record
         self.held = held
         ledger = resumption.ledger
         metrics = resumption.metrics
+        writer = CheckpointWriter(held)
+        lastSaved = resumption.checkpoint?.step
         self.observer = observer
         self.threads = threads
+        self.state = state ?? SessionState(record: record)
         pace = Pace(done: trainer.step, of: trainer.configuration.steps)
         for note in held.notes + resumption.notes { observer.note(note) }
     }
 
+    // Whoever lets go of a session may take the run up again: nothing is being written then.
+    deinit { try? writer.wait() }
+
     package var path: String { held.directory.path }
 
-    /// Begins a new run in a directory that is empty or not there yet.
-    package static func begin(
-        at path: String, configuration: RunConfiguration, source: any SequenceSource, observer: any ProgressObserver,
-        threads: Int
-    ) throws -> RunSession {
-        var random = SystemRandomNumberGenerator()
-        let record = RunRecord(
-            runID: RunID.random(using: &random).description, configuration: configuration, source: source)
-        let held = try RunDirectory.create(at: path, configuration: record)
-        return RunSession(
-            trainer: Trainer(configuration, source: source), record: record, held: held, resumption: try held.resume(),
-            observer: observer, threads: threads)
-    }
-
-    /// Goes on with a run from its newest checkpoint that verifies.
-    ///
-    /// - Throws: `ConfigurationError` when the data is not what the run began with.
-    package static func resume(
-        at path: String, observer: any ProgressObserver, threads: Int
-    ) throws -> RunSession {
-        let directory = try RunDirectory(path)
-        let record = try directory.configuration(as: RunRecord.self)
-        let source = try record.openSource(of: path)
-        let held = try directory.hold()
-        let resumption = try held.resume()
-        let trainer = Trainer(record.configuration, source: source)
-        if let checkpoint = resumption.checkpoint { try trainer.restore(checkpoint) }
-        return RunSession(
-            trainer: trainer, record: record, held: held, resumption: resumption, observer: observer, threads: threads)
-    }
+    /// Whether nothing is left to do: every step, and the validation of the last.
+    package var isDone: Bool { trainer.isDone && state.pending == nil }
 
     /// Writes down what a step did.
     ///
     /// - Parameter workers: live workers; nil in a process that trains alone.
-    /// - Returns: what takes long, when it is time for it: validation and a checkpoint. The next step begins after it.
+    /// - Returns: what takes long, when it is time for it: validation, and a checkpoint while the one before is still being written.
+    ///   The next step begins after it.
+    /// - Throws: what the checkpoint before has failed with, too.
     package func stepDone(_ report: StepReport, workers: Int? = nil) throws -> FollowUp? {
         let trained = pace.stepDone(tokens: trainer.configuration.batchSize * trainer.configuration.seqLen)
-        lastLoss = report.loss
-        if !report.loss.isFinite, !hasDiverged {
-            hasDiverged = true
+        state.lastLoss = report.loss
+        if !report.loss.isFinite, !state.hasDiverged {
+            state.hasDiverged = true
             observer.note("step \(report.step): the loss is \(report.loss); a lower --lr or --clip-norm may help")
         }
-        _ = try ledger.append(
-            LedgerEntry(
-                report,
-                parametersSHA256: trainer.isCheckpointStep ? parametersSHA256(trainer.computer.model.namedTensors) : nil
-            ))
+        try writer.check()
+        let saves = trainer.isCheckpointStep
+        let hash = saves ? parametersSHA256(trainer.computer.model.namedTensors) : nil
+        _ = try ledger.append(LedgerEntry(report, parametersSHA256: hash))
         let configuration = trainer.configuration
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
-        let saves = trainer.isCheckpointStep
-        func conclude(isValidated: Bool) throws {
-            if validates || report.step % max(1, configuration.steps / 1000) == 0 {
-                try metrics.append(
-                    MetricsRecord(report, validation: isValidated ? validation : nil, score: isValidated ? score : nil))
+        func conclude(_ outcome: ValidationOutcome?) throws {
+            var record = MetricsRecord(report)
+            if outcome == .leftOff {
+                state.pending = record
+            } else if validates || report.step % max(1, configuration.steps / 1000) == 0 {
+                if outcome == .done { record.take(state.validation, state.score) }
+                try metrics.append(record)
             }
-            if saves { try save() }
+            if saves { try save(validationLoss: outcome == .done ? state.validation?.loss : nil) }
             observer.progressed(
                 RunProgress(
                     step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
-                    validationLoss: validation?.loss, score: score, tokensPerSecond: trained.recentRate,
+                    validationLoss: state.validation?.loss, score: state.score, tokensPerSecond: trained.recentRate,
                     timeLeft: trained.left, workers: workers))
             pace.resume()
         }
-        guard validates || saves else {
-            try conclude(isValidated: false)
+        guard validates || (saves && writer.isBusy) else {
+            try conclude(nil)
             return nil
         }
-        return { shouldStop in
-            try conclude(isValidated: validates && self.validate(shouldStop))
-        }
+        return { shouldStop in try conclude(validates ? self.validate(shouldStop) : nil) }
     }
 
     /// Work between two steps; asks now and then whether to leave off a validation.
     package typealias FollowUp = (_ shouldStop: @escaping @Sendable () -> Bool) throws -> Void
 
-    /// Writes a checkpoint of the state after the last step, unless there is one.
-    package func save() throws {
+    /// Makes up for a validation that was left off when the run was stopped: comes before the first step.
+    package func catchUp(_ shouldStop: @escaping @Sendable () -> Bool) throws {
+        guard var record = state.pending else { return }
+        let outcome = validate(shouldStop)
+        guard outcome != .leftOff else { return }
+        state.pending = nil
+        if outcome == .done { record.take(state.validation, state.score) }
+        // A process that died after this had come so far may have written the record.
+        if metrics.step < record.step { try metrics.append(record) }
+        pace.resume()
+    }
+
+    /// Begins to write a checkpoint of the state after the last step, unless there is one.
+    ///
+    /// - Parameter validationLoss: of just these parameters.
+    private func save(validationLoss: Double? = nil) throws {
         guard lastSaved != trainer.step, trainer.step > 0 else { return }
-        try held.writeCheckpoint(trainer.checkpointFiles(), after: ledger)
+        try writer.write(
+            checkpointFiles(), step: trainer.step, ledgerHead: ledger.head, keep: record.configuration.checkpointsKept,
+            validationLoss: validationLoss)
         lastSaved = trainer.step
     }
-    private var lastSaved: UInt64?
 
-    /// - Returns: whether there is a new value: not where nothing is held out, nor where it was left off.
-    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) -> Bool {
+    func checkpointFiles() throws -> [CheckpointFile] {
+        try trainer.checkpointFiles() + [.json(SessionState.fileName, state)]
+    }
+
+    private enum ValidationOutcome {
+        case done
+        /// Nothing is held out.
+        case nothing
+        case leftOff
+    }
+
+    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) -> ValidationOutcome {
         let batches = trainer.source.validation
-        guard batches.count > 0,
+        guard batches.count > 0 else { return .nothing }
+        guard
             let result = Validation.run(trainer.computer.model, on: batches, threads: threads, shouldStop: shouldStop)
-        else { return false }
-        validation = result
-        score = Scoring.score(trainer.computer.model, on: trainer.configuration.data, validation: result)
-        return true
+        else { return .leftOff }
+        state.validation = result
+        state.score = Scoring.score(trainer.computer.model, on: trainer.configuration.data, validation: result)
+        return .done
     }
 
     /// What the run came to when it ended, of one that is done; nil when nothing says so.
-    package var storedSummary: RunSummary? { trainer.isDone ? try? held.directory.summary() : nil }
+    package func storedSummary() -> RunSummary? {
+        guard isDone else { return nil }
+        do {
+            guard let summary = try held.directory.summary() else { return nil }
+            if summary.steps == trainer.step, summary.ledgerHead == ledger.head { return summary }
+            observer.note("\(path): the summary is not of the run's last step; it is written again")
+        } catch { observer.note("\(error); it is written again") }
+        return nil
+    }
 
     /// Saves what the run came to and writes `summary.json`.
     package func finish(workersSeen: Int = 0, workersLost: Int = 0) throws -> RunSummary {
         try save()
+        try writer.wait()
         observer.close()
         let summary = RunSummary(
-            run: path, steps: trainer.step, trainLoss: lastLoss, validationLoss: validation?.loss,
+            run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
             parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
-            workersSeen: workersSeen, workersLost: workersLost, score: score?.value, scoreName: score?.name)
+            workersSeen: workersSeen, workersLost: workersLost, score: state.score?.value,
+            scoreName: state.score?.name)
         try held.writeSummary(summary)
         return summary
-    }
-}
-
-extension LedgerEntry {
-    /// - Parameter parametersSHA256: at a step with a checkpoint.
-    init(_ report: StepReport, parametersSHA256: String?) {
-        self.init(
-            step: report.step, batch: report.batch, gradient: report.checksums.gradient,
-            parameters: report.checksums.parameters, loss: report.loss, tokens: report.tokens,
-            shards: report.checksums.shards, parametersSHA256: parametersSHA256)
-    }
-}
-
-/// One line of `metrics.jsonl`.
-private struct MetricsRecord: Encodable {
-    let step: UInt64
-    let loss: Double
-    let learningRate: Float
-    let gradientNorm: Float
-    let validationLoss: Double?
-    let score: Double?
-    let scoreName: String?
-
-    private enum CodingKeys: String, CodingKey {
-        case step, loss, score
-        case learningRate = "learning_rate"
-        case gradientNorm = "gradient_norm"
-        case validationLoss = "validation_loss"
-        case scoreName = "score_name"
-    }
-
-    init(_ report: StepReport, validation: Validation?, score: Score?) {
-        step = report.step
-        loss = report.loss
-        learningRate = report.learningRate
-        gradientNorm = report.gradientNorm
-        validationLoss = validation?.loss
-        self.score = score?.value
-        scoreName = score?.name
     }
 }

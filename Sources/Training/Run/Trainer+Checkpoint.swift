@@ -7,13 +7,17 @@ internal import TensorCore
 extension Trainer {
     private static let stateName = "state.safetensors"
 
+    /// Copies, so that the next steps may go on while they are written.
     func checkpointFiles() throws -> [CheckpointFile] {
         let names = computer.layout.entries
         let averages = zip(names, optimizer.slots).flatMap { entry, slot in
-            slot.arrays.map { name, array in NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, array) }
+            slot.arrays.map { name, array in NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, array.copy()) }
+        }
+        let parameters = computer.model.namedParameters.map { name, parameter in
+            NamedTensor(name, parameter.shape, parameter.storage.copy())
         }
         var files: [CheckpointFile] = [
-            .tensors(CheckpointFile.parametersName, computer.model.namedTensors),
+            .tensors(CheckpointFile.parametersName, parameters),
             .tensors(CheckpointFile.optimizerName, averages, metadata: ["step": "\(step)"]),
         ]
         if let carried {
@@ -26,6 +30,8 @@ extension Trainer {
     /// Takes parameters, optimiser and carried state from a checkpoint and goes on after its step.
     func restore(_ checkpoint: Checkpoint) throws {
         try computer.load(checkpoint.tensors(CheckpointFile.parametersName))
+        // Before the first update there are no averages, and an optimiser may tell that from zeros.
+        guard checkpoint.step > 0 else { return }
         let averages = try checkpoint.tensors(CheckpointFile.optimizerName)
         for (entry, slot) in zip(computer.layout.entries, optimizer.slots) {
             var arrays: [StateArray: Storage] = [:]

@@ -53,6 +53,7 @@ package final class Trainer {
 
     /// Fetches the batch of the next step; its rows follow from (seed, step).
     package func beginStep() {
+        CrashPoint.reached(.beforeStep, step: step + 1)
         let batch = source.batch(step: step)
         require(
             batch.rows == configuration.batchSize,
@@ -97,6 +98,7 @@ package final class Trainer {
     /// Puts an answer into its place in the tree.
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) {
         try update.add(answer)
+        if !isReduced { CrashPoint.reached(.someShards, step: step + 1) }
         guard nextState != nil else { return }
         let first = ShardWork.rows(
             of: answer.subtree.shards, shardCount: configuration.shards, globalRows: configuration.batchSize
@@ -110,12 +112,14 @@ package final class Trainer {
 
     /// Divides once, clips, updates: the step is done.
     package func finishStep() -> StepReport {
+        CrashPoint.reached(.reduced, step: step + 1)
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
         let learningRate = Float(Double(configuration.lr) * factor)
         optimizer.learningRate = Double(learningRate)
         let done = update.finish(clipNorm: configuration.clipNorm)
         step += 1
         carried = nextState
+        CrashPoint.reached(.updated, step: step)
         defer { batch = nil }
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,

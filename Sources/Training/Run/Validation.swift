@@ -5,7 +5,7 @@ internal import Synchronization
 internal import TensorCore
 
 /// How well a model does on sequences that it was not trained on.
-package struct Validation: Sendable, Equatable {
+package struct Validation: Sendable, Equatable, Codable {
     /// Mean loss a counted token, in nats.
     package let loss: Double
     /// Sequences of which every counted token is the most likely one, and how many there were.

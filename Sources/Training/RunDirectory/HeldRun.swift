@@ -44,11 +44,22 @@ package final class HeldRun: Sendable {
     ///
     /// - Parameters:
     ///   - files: `parameters.safetensors`, `optimizer.safetensors`, and whatever else the run needs to go on.
-    ///   - keep: how many of the newest checkpoints stay; 1 or more.
-    package func writeCheckpoint(_ files: [CheckpointFile], after ledger: LedgerWriter, keep: Int = 3) throws(RunError)
-    {
-        try ledger.synchronize()
-        try checkpoints.write(step: ledger.step, ledgerHead: ledger.head, files, keep: keep)
+    ///   - keep: how many of the newest checkpoints stay beside the best; 1 or more.
+    ///   - validationLoss: of the parameters in it, where they were validated.
+    package func writeCheckpoint(
+        _ files: [CheckpointFile], after ledger: LedgerWriter, keep: Int = 3, validationLoss: Double? = nil
+    ) throws(RunError) {
+        try writeCheckpoint(
+            files, step: ledger.step, ledgerHead: ledger.head, keep: keep, validationLoss: validationLoss)
+    }
+
+    /// The same, of a step whose line was written before, while lines may be following it.
+    func writeCheckpoint(
+        _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?
+    ) throws(RunError) {
+        try FileSystem.synchronizeFile(directory.ledgerPath)
+        try checkpoints.write(
+            step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss)
     }
 
     package func writeSummary(_ summary: RunSummary) throws(RunError) {
@@ -72,8 +83,11 @@ extension HeldRun {
     ///
     /// A new run resumes from nothing: this is the way to open those files in either case.
     ///
+    /// - Parameter accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
     /// - Throws: `RunError.damaged` when there are checkpoints and none will do; nothing is cut then.
-    package func resume() throws(RunError) -> Resumption {
+    package func resume(
+        accepting check: (Checkpoint) throws(RunError) -> Void = { _ in }
+    ) throws(RunError) -> Resumption {
         let steps = Set(try checkpoints.steps())
         var lines: [UInt64: (hash: [UInt8], end: Int)] = [0: (LedgerLine.noHash, 0)]
         let reading = try LedgerReading.read(path: directory.ledgerPath) { entry, hash, end in
@@ -87,12 +101,15 @@ extension HeldRun {
             return checkpoint.ledgerHead == String(decoding: line.hash, as: UTF8.self)
                 ? nil : "\(directory.ledgerPath): the line of step \(checkpoint.step) is not the checkpoint's"
         }
+        if let checkpoint { try check(checkpoint) }
         let step = checkpoint?.step ?? 0
         let line = lines[step]!
+        let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: line.hash, end: line.end)
+        let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
+        // Their names must be on the disk before a checkpoint is that counts on them.
+        try FileSystem.synchronizeDirectory(directory.path)
         return Resumption(
-            checkpoint: checkpoint,
-            ledger: try LedgerWriter(path: directory.ledgerPath, after: step, head: line.hash, end: line.end),
-            metrics: try MetricsWriter(path: directory.metricsPath, after: step),
+            checkpoint: checkpoint, ledger: ledger, metrics: metrics,
             notes: skipped + droppedNotes(reading, after: step))
     }
 

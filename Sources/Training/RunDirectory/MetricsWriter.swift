@@ -5,13 +5,15 @@ internal import Interchange
 package final class MetricsWriter {
     private let file: OutputFile
     private var end: Int
+    /// Of the last record; 0 before the first.
+    private(set) var step: UInt64 = 0
 
     /// Goes on after the records of `step` and earlier ones; later ones and a torn last line are removed.
     ///
     /// Records have a member `step`, which never descends.
     init(path: String, after step: UInt64) throws(RunError) {
         struct Record: Decodable { let step: UInt64 }
-        var end = 0
+        var (end, last) = (0, UInt64(0))
         if FileSystem.kind(of: path) != nil {
             let decoder = JSONDecoder()
             var lines = try LineReader(path: path)
@@ -19,11 +21,13 @@ package final class MetricsWriter {
                 let record = try? decoder.decode(Record.self, from: Data(line.bytes)), record.step <= step
             {
                 end = lineEnd
+                last = record.step
             }
         }
         file = try OutputFile(path: path, .existing)
         try file.truncate(to: end)
         self.end = end
+        self.step = last
     }
 
     /// - Throws: `RunError`; the file is then as it was.

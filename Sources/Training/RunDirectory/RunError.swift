@@ -10,6 +10,8 @@ package struct RunError: Error, CustomStringConvertible {
         case notARun
         /// Another process holds the run.
         case held
+        /// The run's settings are not those that it began with.
+        case changed
         /// What was read is not what was written.
         case damaged
         /// The disk or the quota is full.

@@ -71,7 +71,11 @@ package struct RunVerification {
         }
         self.start = start
         trainer = Trainer(record.configuration, source: source)
-        if let start { try trainer.restore(start) }
+        if let start {
+            try trainer.restore(start)
+        } else {
+            try record.initialParameters?.load(into: trainer.computer.model)
+        }
     }
 
     /// Recomputes up to the first difference.

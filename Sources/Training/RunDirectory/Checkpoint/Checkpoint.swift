@@ -14,11 +14,7 @@ package struct Checkpoint: Sendable {
     init(verifying path: String, step: UInt64) throws(RunError) {
         guard FileSystem.kind(of: path) == .directory else { throw RunError(.damaged, "\(path): not a directory") }
         let manifestPath = "\(path)/\(CheckpointManifest.name)"
-        let bytes = try RunError.reading { () throws(FileFailure) in
-            try InputFile.contents(of: manifestPath, limit: 1 << 20, followsLinks: false)
-        }
-        guard bytes.last == UInt8(ascii: "\n") else { throw RunError(.damaged, "\(manifestPath): cut short") }
-        manifest = try JSONText.decode(CheckpointManifest.self, from: bytes, path: manifestPath)
+        manifest = try CheckpointManifest.read(in: path)
         if let objection = manifest.objection(step: step) { throw RunError(.damaged, "\(manifestPath): \(objection)") }
         self.path = path
         self.step = step

@@ -36,7 +36,7 @@ package struct CheckpointFile {
         self.content = content
     }
 
-    /// Writes the file, brings it to the disk, and says what was written.
+    /// Writes the file and says what was written; it is not on the disk for certain yet.
     func write(into directory: String) throws(RunError) -> CheckpointManifest.Record {
         let file = try OutputFile(path: "\(directory)/\(name)", .new)
         var sha = SHA256Hex()
@@ -54,7 +54,6 @@ package struct CheckpointFile {
         case .tensors(let writer): try writer.write(to: sink)
         case .bytes(let bytes): try unsafe sink(bytes.span.bytes)
         }
-        try file.synchronize()
         return .init(bytes: end, sha256: sha.hexadecimal())
     }
 

@@ -14,6 +14,8 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
     let step: UInt64
     /// Hash of the ledger's line of that step.
     let ledgerHead: String
+    /// Of the parameters in it, where the step was validated.
+    let validationLoss: Double?
     /// By file name.
     let files: [String: Record]
     /// SHA-256 over everything above, in the words of `sealedText`.
@@ -22,14 +24,27 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case format, step, files, seal
         case ledgerHead = "ledger_head"
+        case validationLoss = "validation_loss"
     }
 
-    init(step: UInt64, ledgerHead: String, files: [String: Record]) {
+    init(step: UInt64, ledgerHead: String, validationLoss: Double? = nil, files: [String: Record]) {
         format = Self.currentFormat
         self.step = step
         self.ledgerHead = ledgerHead
+        self.validationLoss = validationLoss
         self.files = files
-        seal = Self.seal(format: format, step: step, ledgerHead: ledgerHead, files: files)
+        seal = Self.seal(
+            format: format, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, files: files)
+    }
+
+    /// Reads the manifest of the checkpoint in `path`; its files are not looked at.
+    static func read(in path: String) throws(RunError) -> CheckpointManifest {
+        let manifestPath = "\(path)/\(name)"
+        let bytes = try RunError.reading { () throws(FileFailure) in
+            try InputFile.contents(of: manifestPath, limit: 1 << 20, followsLinks: false)
+        }
+        guard bytes.last == UInt8(ascii: "\n") else { throw RunError(.damaged, "\(manifestPath): cut short") }
+        return try JSONText.decode(CheckpointManifest.self, from: bytes, path: manifestPath)
     }
 
     /// What is wrong with the manifest by itself, as the end of a sentence; nil when nothing is.
@@ -39,7 +54,10 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
         if let name = files.keys.first(where: { !Self.isFileName($0) }) {
             return "\(name.json) is not the name of a file"
         }
-        if seal != Self.seal(format: format, step: step, ledgerHead: ledgerHead, files: files) {
+        if seal
+            != Self.seal(
+                format: format, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, files: files)
+        {
             return "it is not what its seal was made from"
         }
         return nil
@@ -51,8 +69,11 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
             && !name.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
     }
 
-    private static func seal(format: Int, step: UInt64, ledgerHead: String, files: [String: Record]) -> String {
+    private static func seal(
+        format: Int, step: UInt64, ledgerHead: String, validationLoss: Double?, files: [String: Record]
+    ) -> String {
         var text = "checkpoint \(format)\nstep \(step)\nledger \(ledgerHead)\n"
+        if let validationLoss { text += "validation \(validationLoss.bitPattern)\n" }
         for (name, record) in files.sorted(by: { $0.key.precedesByBytes($1.key) }) {
             text += "\(record.sha256) \(record.bytes) \(name.json)\n"
         }

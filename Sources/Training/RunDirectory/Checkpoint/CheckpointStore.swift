@@ -60,21 +60,27 @@ struct CheckpointStore: Sendable {
 extension CheckpointStore {
     /// Writes a checkpoint so that it is there whole or not at all, whenever this process or the machine stops.
     ///
-    /// - Parameter keep: how many of the newest stay; 1 or more.
+    /// - Parameters:
+    ///   - keep: how many of the newest stay; 1 or more. The one with the least validation loss stays beside them, and so does
+    ///     that of step 0, which a run that was given its first parameters cannot be computed again without.
+    ///   - validationLoss: of the parameters in it, where they were validated.
     func write(
-        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int
+        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int, validationLoss: Double? = nil
     ) throws(RunError) {
         precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep; the fewest is 1")
         let temporary = path(step, Self.writing)
         try FileSystem.makeDirectory(directory)
         try FileSystem.remove(temporary)
         do {
-            let manifest = try writeFiles(files, into: temporary, step: step, ledgerHead: ledgerHead)
+            let manifest = try writeFiles(
+                files, into: temporary, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss)
+            CrashPoint.reached(.checkpointUnnamed, step: step)
             if let existing = try? verified(step), existing.manifest == manifest {
                 try FileSystem.remove(temporary)
             } else {
                 try remove(step)
                 try FileSystem.rename(temporary, to: path(step))
+                CrashPoint.reached(.checkpointNamed, step: step)
                 try FileSystem.synchronizeDirectory(directory)
             }
         } catch {
@@ -82,12 +88,23 @@ extension CheckpointStore {
             throw error
         }
         try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: "latest", in: run)
+        try prune(upTo: step, keep: keep)
+    }
+
+    private func prune(upTo step: UInt64, keep: Int) throws(RunError) {
         // A later step's checkpoint is one that could not be used when the run was taken up again.
-        for old in try steps().filter({ $0 < step }).dropFirst(keep - 1) { try remove(old) }
+        let steps = try steps().filter { $0 <= step }
+        guard steps.count > keep else { return }
+        let losses = steps.compactMap { step in
+            (try? CheckpointManifest.read(in: path(step)))?.validationLoss.map { (step: step, loss: $0) }
+        }
+        // Of equal ones the first is the best, as it is for whoever watches the run.
+        let best = losses.filter { !$0.loss.isNaN }.min { ($0.loss, $0.step) < ($1.loss, $1.step) }
+        for old in steps.dropFirst(keep) where old != best?.step && old != 0 { try remove(old) }
     }
 
     private func writeFiles(
-        _ files: [CheckpointFile], into temporary: String, step: UInt64, ledgerHead: String
+        _ files: [CheckpointFile], into temporary: String, step: UInt64, ledgerHead: String, validationLoss: Double?
     ) throws(RunError) -> CheckpointManifest {
         try FileSystem.makeDirectory(temporary)
         var records: [String: CheckpointManifest.Record] = [:]
@@ -96,7 +113,11 @@ extension CheckpointStore {
             precondition(
                 records.updateValue(record, forKey: file.name) == nil, "CheckpointStore: two files named \(file.name)")
         }
-        let manifest = CheckpointManifest(step: step, ledgerHead: ledgerHead, files: records)
+        CrashPoint.reached(.checkpointWritten, step: step)
+        for file in files { try FileSystem.synchronizeFile("\(temporary)/\(file.name)") }
+        CrashPoint.reached(.checkpointUnsealed, step: step)
+        let manifest = CheckpointManifest(
+            step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, files: records)
         let bytes = try JSONText.encode(manifest, .pretty, as: CheckpointManifest.name)
         try FileSystem.writeAtomically(bytes, to: CheckpointManifest.name, in: temporary)
         return manifest

@@ -15,13 +15,29 @@ enum FileSystem {
             try file.synchronize()
             try rename(temporary, to: "\(directory)/\(name)")
         } catch {
-            _ = unsafe unlink(temporary)
+            try? remove(temporary)
             throw error
         }
         try synchronizeDirectory(directory)
     }
 
+    /// Brings a file that somebody else writes to the disk, as far as it is written.
+    static func synchronizeFile(_ path: String) throws(RunError) {
+        if let number = FileFaults.refusal(.synchronize(path)) {
+            throw RunError(FileFailure("bring to disk", path, number: number))
+        }
+        let descriptor = retrying { unsafe open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+        guard descriptor >= 0 else { throw RunError(FileFailure("open", path, number: errno)) }
+        defer { close(descriptor) }
+        guard retrying({ fsync(descriptor) }) == 0 else {
+            throw RunError(FileFailure("bring to disk", path, number: errno))
+        }
+    }
+
     static func rename(_ old: String, to new: String) throws(RunError) {
+        if let number = FileFaults.refusal(.rename(old, to: new)) {
+            throw RunError(FileFailure("rename \(old) to", new, number: number))
+        }
         guard unsafe Foundation.rename(old, new) == 0 else {
             throw RunError(FileFailure("rename \(old) to", new, number: errno))
         }
@@ -29,6 +45,9 @@ enum FileSystem {
 
     /// Makes the names within a directory durable.
     static func synchronizeDirectory(_ path: String) throws(RunError) {
+        if let number = FileFaults.refusal(.synchronizeDirectory(path)) {
+            throw RunError(FileFailure("bring to disk", path, number: number))
+        }
         let descriptor = retrying { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw RunError(FileFailure("open", path, number: errno)) }
         defer { close(descriptor) }
@@ -42,6 +61,10 @@ enum FileSystem {
     /// - Returns: false when it was there already.
     @discardableResult
     static func makeDirectory(_ path: String) throws(RunError) -> Bool {
+        if kind(of: path, followsLinks: true) == .directory { return false }
+        if let number = FileFaults.refusal(.makeDirectory(path)) {
+            throw RunError(FileFailure("make directory", path, number: number))
+        }
         if unsafe mkdir(path, 0o777) == 0 { return true }
         switch errno {
         case EEXIST where kind(of: path, followsLinks: true) == .directory: return false
@@ -102,6 +125,9 @@ enum FileSystem {
         guard let kind = kind(of: path) else { return }
         if kind == .directory {
             for name in try names(in: path) { try remove("\(path)/\(name)") }
+        }
+        if let number = FileFaults.refusal(.remove(path)) {
+            throw RunError(FileFailure("remove", path, number: number))
         }
         let result = unsafe kind == .directory ? rmdir(path) : unlink(path)
         guard result == 0 || errno == ENOENT else { throw RunError(FileFailure("remove", path, number: errno)) }

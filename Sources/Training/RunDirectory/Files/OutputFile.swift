@@ -15,6 +15,9 @@ struct OutputFile: ~Copyable {
 
     init(path: String, _ opening: Opening) throws(RunError) {
         let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (opening == .new ? O_TRUNC : 0)
+        if let number = FileFaults.refusal(opening == .new ? .create(path) : .open(path)) {
+            throw RunError(FileFailure("write", path, number: number))
+        }
         let descriptor = retrying { unsafe open(path, flags, 0o666) }
         guard descriptor >= 0 else { throw RunError(FileFailure("write", path, number: errno)) }
         self.path = path
@@ -25,6 +28,11 @@ struct OutputFile: ~Copyable {
 
     /// Writes all of `bytes` at `offset`, in as many calls as the system makes of it.
     func write(_ bytes: RawSpan, at offset: Int) throws(RunError) {
+        if let number = FileFaults.refusal(
+            .write(path, offset: offset, bytes: unsafe bytes.withUnsafeBytes { unsafe Array($0) }))
+        {
+            throw RunError(FileFailure("write", path, number: number))
+        }
         try unsafe bytes.withUnsafeBytes { buffer throws(RunError) in
             var done = 0
             while done < buffer.count {
@@ -42,6 +50,9 @@ struct OutputFile: ~Copyable {
     }
 
     func truncate(to size: Int) throws(RunError) {
+        if let number = FileFaults.refusal(.truncate(path, size: size)) {
+            throw RunError(FileFailure("shorten", path, number: number))
+        }
         guard retrying({ ftruncate(descriptor, off_t(size)) }) == 0 else {
             throw RunError(FileFailure("shorten", path, number: errno))
         }
@@ -49,6 +60,9 @@ struct OutputFile: ~Copyable {
 
     /// Returns when the file's bytes are on the disk.
     func synchronize() throws(RunError) {
+        if let number = FileFaults.refusal(.synchronize(path)) {
+            throw RunError(FileFailure("bring to disk", path, number: number))
+        }
         guard retrying({ fsync(descriptor) }) == 0 else {
             throw RunError(FileFailure("bring to disk", path, number: errno))
         }

@@ -2,8 +2,8 @@ internal import Interchange
 
 /// Appends lines to a run's ledger, each chained to the one before.
 ///
-/// A line is with the system when `append` returns, so that the death of this process does not lose it; `synchronize` brings
-/// all of them to the disk, which a checkpoint does before it counts.
+/// A line is with the system when `append` returns, so that the death of this process does not lose it; a checkpoint brings all of
+/// them to the disk before it counts.
 package final class LedgerWriter {
     /// Of the last line.
     package private(set) var step: UInt64
@@ -42,7 +42,4 @@ package final class LedgerWriter {
         headDigits = hash
         return head
     }
-
-    /// Returns when every line is on the disk.
-    package func synchronize() throws(RunError) { try file.synchronize() }
 }

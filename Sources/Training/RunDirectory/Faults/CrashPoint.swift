@@ -1,0 +1,53 @@
+internal import Foundation
+
+/// A moment at which a test may have this process killed, to see that nothing is lost.
+///
+/// `LOCKSTEP_CRASH_AT=updated:17:/tmp/mark` kills the process with SIGKILL after the update of step 17, unless the file `/tmp/mark` is
+/// there; it is made first, so that the process that takes up the run is spared. Several are set apart by commas. Nothing else reads it.
+package enum CrashPoint: String, CaseIterable, Sendable {
+    case beforeStep = "before-step"
+    /// Some of the step's shards are in, not all.
+    case someShards = "some-shards"
+    case reduced
+    /// The parameters are new, and nothing is written yet.
+    case updated
+    /// The files of a checkpoint are written, none is on the disk for certain.
+    case checkpointWritten = "checkpoint-written"
+    /// All are but the manifest, which is not there.
+    case checkpointUnsealed = "checkpoint-unsealed"
+    /// All is on the disk, under another name.
+    case checkpointUnnamed = "checkpoint-unnamed"
+    /// It has its name; the directory is not on the disk for certain.
+    case checkpointNamed = "checkpoint-named"
+
+    static let variable = "LOCKSTEP_CRASH_AT"
+
+    private struct Order {
+        let point: CrashPoint
+        let step: UInt64
+        let mark: String
+    }
+
+    private static let orders: [Order] = {
+        guard let text = ProcessInfo.processInfo.environment[variable] else { return [] }
+        return text.split(separator: ",").compactMap { order in
+            let parts = order.split(separator: ":", maxSplits: 2).map(String.init)
+            guard parts.count == 3, let point = CrashPoint(rawValue: parts[0]), let step = UInt64(parts[1]) else {
+                return nil
+            }
+            return Order(point: point, step: step, mark: parts[2])
+        }
+    }()
+
+    /// Ends the process here when a test has asked for it.
+    ///
+    /// - Parameter step: counted from 1.
+    static func reached(_ point: CrashPoint, step: UInt64) {
+        guard !orders.isEmpty else { return }
+        for order in orders where order.point == point && order.step == step {
+            let descriptor = unsafe open(order.mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { continue }
+            kill(getpid(), SIGKILL)
+        }
+    }
+}

@@ -1,0 +1,200 @@
+import Foundation
+import Interchange
+import Layers
+import TensorCore
+import Testing
+import Training
+
+@Suite struct `A resumed run` {
+    private func expectSameFiles(_ place: borrowing RunPlace, _ name: String, _ what: String) throws {
+        for file in ["ledger.jsonl", "metrics.jsonl"] {
+            #expect(try place.bytes("\(name)/\(file)") == place.bytes("whole/\(file)"), "\(file), \(what)")
+        }
+    }
+
+    @Test func `ends with the ledger, the metrics and the summary of one that never stopped, wherever it stopped`()
+        throws
+    {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        let whole = try place.begin("whole", configuration).train(upTo: 12)
+        #expect(whole.validationLoss != nil)
+        for stop in UInt64(1)...11 {
+            // Stopped by a signal: with a checkpoint of its own.
+            let name = "stopped-\(stop)"
+            try place.begin(name, configuration).train(upTo: stop)
+            var summary = try place.resume(name).train(upTo: 12)
+            try expectSameFiles(place, name, "stopped after step \(stop)")
+            (summary.run, summary.seconds, summary.tokensPerSecond) = (whole.run, whole.seconds, whole.tokensPerSecond)
+            #expect(summary == whole)
+            // Killed: only what the run itself saves.
+            let killed = "killed-\(stop)"
+            try kill(place.begin(killed, configuration), after: stop)
+            try kill(place.resume(killed), after: min(stop + 2, 11))
+            try place.resume(killed).train(upTo: 12)
+            try expectSameFiles(place, killed, "killed after step \(stop)")
+        }
+    }
+
+    /// Takes a session so far and lets go of it without a word.
+    private func kill(_ session: RunSession, after step: UInt64) throws {
+        while session.trainer.step < step {
+            session.trainer.beginStep()
+            LocalCompute(threads: 2).compute(session.trainer.wholeStep, of: session.trainer)
+            try session.stepDone(session.trainer.finishStep())?({ false })
+        }
+    }
+
+    @Test(arguments: [UInt64(4), 8, 12])
+    func `makes up for a validation that was left off`(step: UInt64) throws {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        let whole = try place.begin("whole", configuration).train(upTo: 12)
+        try leaveOff(place.begin("left", configuration), step)
+        try resumeOnce(place, stopping: true)
+        try resumeOnce(place, stopping: false)
+        let summary = try resumeOnce(place, stopping: false, upTo: 12)
+        try expectSameFiles(place, "left", "validation of step \(step)")
+        #expect(summary.validationLoss == whole.validationLoss && summary.trainLoss == whole.trainLoss)
+    }
+
+    /// Stops a session within the validation after `step`.
+    private func leaveOff(_ session: RunSession, _ step: UInt64) throws {
+        try kill(session, after: step - 1)
+        session.trainer.beginStep()
+        LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+        try session.stepDone(session.trainer.finishStep())?({ true })
+        #expect(!session.isDone)
+        _ = try session.finish()
+    }
+
+    @discardableResult
+    private func resumeOnce(
+        _ place: borrowing RunPlace, stopping: Bool, upTo step: UInt64 = 0
+    ) throws -> RunSummary {
+        // The session before is gone, or this would be refused.
+        let session = try place.resume("left")
+        try session.catchUp { stopping }
+        return try session.train(upTo: step)
+    }
+
+    @Test func `with other settings or other data is refused with what has changed`() throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 5)
+        func sentence() -> String {
+            do {
+                _ = try place.resume("run")
+                return "none"
+            } catch { return "\(error)" }
+        }
+        let record = try place.bytes("run/run.json")
+        let ledger = try place.bytes("run/ledger.jsonl")
+        let text = String(decoding: record, as: UTF8.self)
+        for (old, new, change) in [
+            (#""hiddenSize" : 17"#, #""hiddenSize" : 18"#, "hiddenSize: 17 and 18"),
+            (#""steps" : 12"#, #""steps" : 24"#, "steps: 12 and 24"),
+            (#""optimizer" : "adam""#, #""optimizer" : "sgd""#, "optimizer: adam and sgd"),
+        ] {
+            #expect(text.contains(old))
+            try place.write(Array(text.replacing(old, with: new).utf8), to: "run/run.json")
+            #expect(sentence().hasPrefix("\(place.path)/run/run.json: changed since step 5: \(change); expected "))
+        }
+        try place.write(record, to: "run/run.json")
+        let data = try place.bytes("text")
+        try place.write(data + Array("x".utf8), to: "text")
+        #expect(sentence().contains("the data has changed: "))
+        try place.write(data, to: "text")
+        #expect(try place.bytes("run/ledger.jsonl") == ledger, "nothing is cut by a refusal")
+        #expect(sentence() == "none")
+    }
+
+    @Test func `says that its summary was damaged, and writes it again`() throws {
+        let place = try RunPlace()
+        let whole = try place.begin("run", try place.configuration()).train(upTo: 12)
+        #expect(try place.resume("run").storedSummary() == whole)
+        try place.write(Array("{".utf8), to: "run/summary.json")
+        let listener = Listener()
+        let session = try place.resume("run", observer: listener)
+        #expect(session.storedSummary() == nil)
+        #expect(listener.notes.last?.hasPrefix("\(place.path)/run/summary.json: ") == true, "\(listener.notes)")
+        #expect(listener.notes.last?.hasSuffix("; it is written again") == true)
+        let again = try session.train(upTo: 12)
+        #expect(again.parametersSHA256 == whole.parametersSHA256 && again.validationLoss == whole.validationLoss)
+        #expect(again.trainLoss == whole.trainLoss)
+    }
+}
+
+@Suite struct `A run from given parameters` {
+    private func export(_ place: borrowing RunPlace, _ session: RunSession) throws -> InitialParameters {
+        let file = SafetensorsWriter(session.trainer.computer.model.namedTensors).bytes()
+        try place.write(file, to: "given.safetensors")
+        return try InitialParameters(path: "\(place.path)/given.safetensors")
+    }
+
+    private func begin(_ place: borrowing RunPlace, _ name: String, _ initial: InitialParameters) throws -> RunSession {
+        let configuration = try place.configuration()
+        return try RunSession.begin(
+            at: "\(place.path)/\(name)", configuration: configuration, source: try configuration.makeSource(),
+            initial: initial, observer: Listener(), threads: 1)
+    }
+
+    @Test func `takes them and nothing else, and needs their file no more`() throws {
+        let place = try RunPlace()
+        let trained = try place.begin("trained", try place.configuration())
+        let bits = { (session: RunSession) in
+            session.trainer.computer.model.parameters.flatMap { $0.values.map(\.bitPattern) }
+        }
+        try trained.train(upTo: 12)
+        let initial = try export(place, trained)
+        let session = try begin(place, "new", initial)
+        #expect(session.trainer.step == 0 && bits(session) == bits(trained))
+        let whole = try session.train(upTo: 12)
+        #expect(try session.held.directory.checkpointSteps().last == 0, "the beginning is kept")
+        #expect(whole.parametersSHA256 != (try TrainedRunHash.of("\(place.path)/trained")))
+        let killed = try begin(place, "killed", initial)
+        withExtendedLifetime(killed) {}
+        try begin2(place, initial)
+        try FileManager.default.removeItem(atPath: "\(place.path)/given.safetensors")
+        let resumed = try place.resume("killed-2").train(upTo: 12)
+        #expect(resumed.ledgerHead == whole.ledgerHead)
+        #expect(try RunVerification(path: "\(place.path)/new", steps: nil, threads: 1).run().isIdentical)
+    }
+
+    /// A run that ends before its first checkpoint.
+    private func begin2(_ place: borrowing RunPlace, _ initial: InitialParameters) throws {
+        let session = try begin(place, "killed-2", initial)
+        session.trainer.beginStep()
+        LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+        try session.stepDone(session.trainer.finishStep())?({ false })
+    }
+
+    @Test func `of another model is refused, and nothing is made`() throws {
+        let place = try RunPlace()
+        var other = try place.configuration()
+        other.hiddenSize = 16
+        let wrong = try export(place, try place.begin("other", other))
+        #expect(sentence { try begin(place, "run", wrong) }.contains("expected F32 of shape"))
+        other.hiddenSize = 17
+        other.numLayers = 3
+        let larger = try export(place, try place.begin("larger", other))
+        #expect(sentence { try begin(place, "run", larger) }.contains(#"holds "recurrent."#))
+        try place.write(Array("no".utf8), to: "given.safetensors")
+        let broken = try InitialParameters(path: "\(place.path)/given.safetensors")
+        #expect(sentence { try begin(place, "run", broken) }.hasPrefix("--init-from "))
+        #expect(sentence { try InitialParameters(path: "\(place.path)/none") }.contains("expected a safetensors file"))
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
+    private func sentence(_ body: () throws -> some Any) -> String {
+        do {
+            _ = try body()
+            return "none"
+        } catch { return "\(error)" }
+    }
+}
+
+private enum TrainedRunHash {
+    static func of(_ path: String) throws -> String {
+        try RunDirectory(path).summary()?.parametersSHA256 ?? "no summary"
+    }
+}
