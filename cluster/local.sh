@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Trains on this machine with one coordinator and two workers, then shows a sample. Nothing has to be there before but Swift.
+# Whatever of it is killed is started again, and the trained bits are the same.
 #
 #   ./cluster/local.sh                          the built-in addition task
 #   ./cluster/local.sh --data FILE              a text of your own; every flag of `lockstep train` works
@@ -19,20 +20,6 @@ say "building in release (the first time takes a few minutes)"
 (cd "$root" && swift build -c release --product lockstep >&2)
 lockstep="$root/.build/release/lockstep"
 
-# The coordinator's socket lies where only this user can reach it.
-directory="$(mktemp -d "${TMPDIR:-/tmp}/lockstep-cluster-XXXXXX")"
-endpoint="ipc://$directory/data"
-coordinator=
-children=()
-finish() {
-    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$directory"
-}
-trap finish EXIT
-# Ctrl-C and SIGTERM are the coordinator's to answer: it finishes the step, saves, and stops the workers.
-trap 'kill -TERM "$coordinator" 2>/dev/null || true' INT TERM
-
 run=
 arguments=("$@")
 for ((i = 0; i < ${#arguments[@]}; i++)); do
@@ -49,26 +36,19 @@ if [ -z "$run" ]; then
 fi
 
 say "starting a coordinator and $workers workers; the run goes to $run"
-"$lockstep" coordinator --bind "$endpoint" "$@" &
-coordinator=$!
-for ((i = 0; i < workers; i++)); do
-    "$lockstep" worker --connect "$endpoint" 2>"$directory/worker-$i.log" &
-    children+=("$!")
-done
+"$lockstep" train --workers "$workers" "$@" &
+training=$!
+# Signals are the training's to answer: it finishes the step, saves, and stops the workers.
+for name in INT TERM HUP; do trap "kill -$name $training 2>/dev/null || true" "$name"; done
 
-# A signal ends `wait` early, so it is asked again until the coordinator is really gone.
+# A signal ends `wait` early, so it is asked again until the training is really gone.
 status=0
-wait "$coordinator" || status=$?
-while kill -0 "$coordinator" 2>/dev/null; do
+wait "$training" || status=$?
+while kill -0 "$training" 2>/dev/null; do
     status=0
-    wait "$coordinator" || status=$?
+    wait "$training" || status=$?
 done
-if [ "$status" -ne 0 ]; then
-    for log in "$directory"/worker-*.log; do
-        [ "$status" -eq 1 ] && [ -s "$log" ] && { say "$(basename "$log" .log):"; cat "$log" >&2; }
-    done
-    exit "$status"
-fi
+[ "$status" -eq 0 ] || exit "$status"
 
 # With --json, standard output is one JSON object.
 for argument in "$@"; do [ "$argument" != --json ] || exit 0; done

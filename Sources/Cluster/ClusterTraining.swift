@@ -23,6 +23,7 @@ package enum ClusterTraining {
         threads: Int, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
+        Leftovers.sweep()
         let directory = try PrivateDirectory()
         let children = ChildEvents(started: workers)
         let endpoint = try directory.endpoint("data")
@@ -43,9 +44,9 @@ package enum ClusterTraining {
             await launcher.value
             throw error
         }
-        // Workers that were told to stop end by themselves; one that does not is ended.
+        // Workers that were told to stop end by themselves; one that does not, in a long range or stopped itself, is killed.
         let limit = Task {
-            try await Task.sleep(for: .seconds(3))
+            try await Task.sleep(for: .milliseconds(500))
             launcher.cancel()
         }
         await launcher.value
@@ -131,6 +132,7 @@ package enum ClusterTraining {
         for endpoint: Endpoint, local: [UInt8]?, makeModel: @escaping WorkerModelMaker = ShardComputer.make,
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
+        if local != nil { ParentWatch.start() }
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(
             connectingTo: endpoint, identity: identity, parent: local == nil ? nil : getppid(), makeModel: makeModel,

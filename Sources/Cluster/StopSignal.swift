@@ -1,22 +1,47 @@
 internal import Foundation
 internal import Synchronization
 
-/// Whether somebody asked this process to stop: SIGINT (Ctrl-C), SIGTERM, or SIGHUP (the terminal is gone).
+/// Whether somebody asked this process to stop: SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal is gone), or its supervisor.
 ///
-/// The first one lets the step at hand finish; a second one ends the process at once.
+/// The first request lets the step at hand finish; a second one ends the process at once.
 package enum StopSignal {
     private static let number = Atomic<Int32>(0)
+    private static let isRepeated = Atomic<Bool>(false)
+    private static let endsWhenRepeated = Atomic<Bool>(true)
+    /// When the last signal came, in nanoseconds of a clock that only runs forward; 0 before the first.
+    private static let lastTime = Atomic<UInt64>(0)
+
+    /// One request may arrive as two signals: `timeout` tells its child and then the child's group, a script hands on what the
+    /// terminal had already sent to everybody. Nobody's second Ctrl-C comes as soon after the first as that.
+    private static let oneRequest: UInt64 = 100_000_000
 
     /// Listens from now on.
-    package static func listen() {
-        for signalNumber in [SIGINT, SIGTERM, SIGHUP] {
+    ///
+    /// - Parameter endsWhenRepeated: whether a second request ends the process at once, or leaves that to whoever asks `isUrgent`.
+    package static func listen(endsWhenRepeated: Bool = true) {
+        self.endsWhenRepeated.store(endsWhenRepeated, ordering: .relaxed)
+        // A process under `nohup` outlives its terminal.
+        let ignored = unsafe unsafeBitCast(SIG_IGN, to: Int.self)
+        let outlives = unsafe unsafeBitCast(signal(SIGHUP, SIG_IGN), to: Int.self) == ignored
+        for signalNumber in outlives ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP] {
             // A handler may only touch lock-free atomics and call functions that POSIX lists as safe in signals.
             _ = signal(signalNumber) { received in
+                var time = timespec()
+                unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+                let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+                let before = StopSignal.lastTime.exchange(now, ordering: .relaxed)
                 let (isFirst, _) = StopSignal.number.compareExchange(
                     expected: 0, desired: received, ordering: .relaxed)
-                if !isFirst { _exit(128 + received) }
+                if isFirst || before == 0 || now &- before < StopSignal.oneRequest { return }
+                StopSignal.isRepeated.store(true, ordering: .relaxed)
+                if StopSignal.endsWhenRepeated.load(ordering: .relaxed) { _exit(128 + received) }
             }
         }
+    }
+
+    /// Asks this process to stop as that signal would; says nothing new to one that was asked already.
+    static func request(_ signalNumber: Int32) {
+        _ = number.compareExchange(expected: 0, desired: signalNumber, ordering: .relaxed)
     }
 
     /// The signal that came; nil while none has.
@@ -24,6 +49,9 @@ package enum StopSignal {
         let number = number.load(ordering: .relaxed)
         return number == 0 ? nil : number
     }
+
+    /// Whether it was asked for more than once.
+    static var isUrgent: Bool { isRepeated.load(ordering: .relaxed) }
 
     /// What the process ends with after it was stopped, by the shell's convention.
     package static var exitCode: Int32? { received.map { 128 + $0 } }

@@ -29,6 +29,7 @@ struct Lockstep: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (`lockstep … | head`) is an ordinary end of output, found by write's result.
         signal(SIGPIPE, SIG_IGN)
+        Output.occupyStandardDescriptors()
         do {
             try selectInstructionSet()
             FloatingPointEnvironment.prepareThread()

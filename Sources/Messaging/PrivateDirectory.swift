@@ -7,34 +7,88 @@
 #endif
 
 /// A directory for `ipc` sockets that only this user can enter; it goes away, with what is in it, when its owner lets go.
+///
+/// An owner that is killed cannot let go: `sweep()` removes what it left. A file in the directory, locked for as long as its owner
+/// lives, tells the two apart.
 package struct PrivateDirectory: ~Copyable {
     package let path: String
+    private let lock: Int32
+
+    private static let prefix = "lockstep-"
+    private static let lockName = "owner"
 
     /// Makes a directory of mode 0700 with a random name.
     ///
     /// - Parameter parent: `nil` for `TMPDIR`, or `/tmp` where that is so long that no socket would fit below it.
     package init(under parent: String? = nil) throws(MessagingError) {
         let parent = parent ?? Self.temporaryDirectory
-        var template = Array("\(parent)/lockstep-XXXXXX".utf8CString)
-        guard unsafe mkdtemp(&template) != nil else {
-            throw MessagingError(.directory, "\(parent)/lockstep-XXXXXX", code: errno)
+        while true {
+            var template = Array("\(parent)/\(Self.prefix)XXXXXX".utf8CString)
+            guard unsafe mkdtemp(&template) != nil else {
+                throw MessagingError(.directory, "\(parent)/\(Self.prefix)XXXXXX", code: errno)
+            }
+            let path = unsafe template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress!) }
+            try Self.check(path)
+            let lock = unsafe open(
+                "\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            guard lock >= 0 else { throw MessagingError(.directory, path, code: errno) }
+            if Self.owns(lock) {
+                self.path = path
+                self.lock = lock
+                return
+            }
+            // Somebody who sweeps took it for left behind before it was locked: it is gone, or will be.
+            close(lock)
         }
-        let path = unsafe template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress!) }
-        try Self.check(path)
-        self.path = path
     }
 
     deinit {
-        if let listing = unsafe opendir(path) {
-            while let entry = unsafe readdir(listing) {
-                let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
-                    unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if name != ".", name != ".." { unsafe unlink("\(path)/\(name)") }
-            }
-            unsafe closedir(listing)
-        }
+        Self.remove(path)
+        close(lock)
+    }
+
+    /// Locks the file unless another process has; false also when it is no longer in its directory.
+    private static func owns(_ lock: Int32) -> Bool {
+        var status = stat()
+        return unsafe flock(lock, LOCK_EX | LOCK_NB) == 0 && fstat(lock, &status) == 0 && status.st_nlink > 0
+    }
+
+    private static func remove(_ path: String) {
+        for name in names(in: path) where name != lockName { unsafe unlink("\(path)/\(name)") }
+        // Last: without it nobody would know what the rest is.
+        unsafe unlink("\(path)/\(lockName)")
         unsafe rmdir(path)
+    }
+
+    /// Removes what owners have left that were killed.
+    ///
+    /// - Returns: the directories that were removed.
+    @discardableResult
+    package static func sweep(under parent: String? = nil) -> [String] {
+        let parent = parent ?? temporaryDirectory
+        return names(in: parent).compactMap { name in
+            let path = "\(parent)/\(name)"
+            guard name.hasPrefix(prefix), (try? check(path)) != nil else { return nil }
+            let lock = unsafe open("\(path)/\(lockName)", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+            guard lock >= 0 else { return nil }
+            defer { close(lock) }
+            guard owns(lock) else { return nil }
+            remove(path)
+            return path
+        }
+    }
+
+    private static func names(in path: String) -> [String] {
+        guard let listing = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(listing) }
+        var names: [String] = []
+        while let entry = unsafe readdir(listing) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
+                unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
     }
 
     /// The endpoint of a socket in here.

@@ -104,16 +104,47 @@ final class RunningProcess: @unchecked Sendable {
         return condition()
     }
 
-    /// Processes that this one has started.
+    /// The workers: processes that this one has started, or that those have, which have started none themselves.
     var children: [Int32] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap(Int32.init).filter { candidate in
-            guard let status = try? String(contentsOfFile: "/proc/\(candidate)/stat", encoding: .utf8),
-                let close = status.lastIndex(of: ")")
-            else { return false }
-            let fields = status[status.index(after: close)...].split(separator: " ")
-            return fields.count > 1 && Int32(fields[1]) == identifier
+        let parents = ProcessTable.parents()
+        func ends(of identifier: Int32) -> [Int32] {
+            parents.filter { $0.value == identifier }.keys.sorted().flatMap { child in
+                let below = ends(of: child)
+                return below.isEmpty ? [child] : below
+            }
         }
+        return ends(of: identifier)
+    }
+
+    /// The process that this one supervises.
+    var coordinator: Int32? { ProcessTable.parents().first { $0.value == identifier }?.key }
+}
+
+/// What /proc says of the processes of this machine.
+enum ProcessTable {
+    /// The parent of each process.
+    static func parents() -> [Int32: Int32] {
+        var parents: [Int32: Int32] = [:]
+        for identifier in identifiers() {
+            guard let status = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8),
+                let close = status.lastIndex(of: ")")
+            else { continue }
+            let fields = status[status.index(after: close)...].split(separator: " ")
+            if fields.count > 1, fields[0] != "Z" { parents[identifier] = Int32(fields[1]) }
+        }
+        return parents
+    }
+
+    /// Processes that live with `TMPDIR` set to this directory.
+    static func living(in directory: String) -> [Int32] {
+        identifiers().filter { identifier in
+            guard let data = FileManager.default.contents(atPath: "/proc/\(identifier)/environ") else { return false }
+            return data.split(separator: 0).contains { String(decoding: $0, as: UTF8.self) == "TMPDIR=\(directory)" }
+        }
+    }
+
+    private static func identifiers() -> [Int32] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }
     }
 }
 

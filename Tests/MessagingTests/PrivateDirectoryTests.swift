@@ -89,4 +89,24 @@ import Testing
                 error.message == "directory /nonexistent/lockstep-XXXXXX: No such file or directory (error \(ENOENT))")
         }
     }
+
+    @Test func `what a killed owner has left is swept away, and nothing else`() throws {
+        let files = FileManager.default
+        let parent = files.temporaryDirectory.appendingPathComponent("swept-\(UUID().uuidString.prefix(8))").path
+        defer { try? files.removeItem(atPath: parent) }
+        func make(_ name: String, mode: Int, files names: [String]) throws {
+            try files.createDirectory(
+                atPath: "\(parent)/\(name)", withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
+            for file in names { #expect(files.createFile(atPath: "\(parent)/\(name)/\(file)", contents: nil)) }
+        }
+        try make("lockstep-killed", mode: 0o700, files: ["owner", "data", "control"])
+        try make("lockstep-notes", mode: 0o700, files: ["data"])
+        try make("lockstep-open", mode: 0o755, files: ["owner"])
+        try make("others", mode: 0o700, files: ["owner"])
+        let living = try PrivateDirectory(under: parent)
+        #expect(PrivateDirectory.sweep(under: parent) == ["\(parent)/lockstep-killed"])
+        let stays = ["lockstep-notes", "lockstep-open", "others", String(living.path.dropFirst(parent.count + 1))]
+        #expect(try files.contentsOfDirectory(atPath: parent).sorted() == stays.sorted())
+        #expect(try files.contentsOfDirectory(atPath: living.path) == ["owner"])
+    }
 }

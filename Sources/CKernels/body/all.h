@@ -4,7 +4,6 @@
 #include "optimizers.h"
 #include "cells.h"
 #include "reductions.h"
-#include "packing.h"
 #include "gemm.h"
 #include "vector_product.h"
 #include "checksum.h"

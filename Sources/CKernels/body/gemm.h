@@ -156,6 +156,57 @@ static void ck_run_tile(int rows, size_t k, ck_tile tile, const float *b, ck_tar
     }
 }
 
+// Rows of tile `index` when m rows are split into as few tiles as possible, as evenly as possible.
+static inline size_t ck_tile_first(size_t m, size_t tiles, size_t index) { return m * index / tiles; }
+
+// Copies a few floats; with a constant count a few vector moves.
+#define CK_COPY_CASE(rows)                                     \
+    case rows: memcpy(out, in, rows * sizeof(float)); break;
+
+static inline void ck_copy_few(size_t rows, float *out, const float *in) {
+    switch (rows) {
+        CK_COPY_CASE(4)
+#if CK_ROWS > 4
+        CK_COPY_CASE(5)
+        CK_COPY_CASE(6)
+#endif
+#if CK_ROWS > 6
+        CK_COPY_CASE(8)
+        CK_COPY_CASE(10)
+        CK_COPY_CASE(11)
+        CK_COPY_CASE(12)
+#endif
+    default:
+        for (size_t i = 0; i < rows; i++) out[i] = in[i];
+    }
+}
+
+// Packs rows first ..< first + count of A, k steps from ..< from + depth, tile after tile, each [k][rows of the tile].
+static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, size_t first, size_t count, size_t tiles, size_t from,
+                         size_t depth, float *packed) {
+    // Tiles of two heights at most, the lower ones and the higher ones mixed: where each begins is asked once, not in every step.
+    size_t begin[CK_BLOCK_TILES + 1];
+    for (size_t tile = 0; tile <= tiles; tile++) begin[tile] = ck_tile_first(count, tiles, tile);
+    for (size_t done = 0; done < depth;) {
+        size_t k = from + done;
+        const float *source = ck_at(a, axis, k) + (ptrdiff_t)first * row_stride;
+        size_t run = axis.inner_count - k % axis.inner_count;
+        if (run > depth - done) run = depth - done;
+        for (size_t step = 0; step < run; step++, source += axis.inner_stride) {
+            for (size_t tile = 0; tile < tiles; tile++) {
+                size_t low = begin[tile], rows = begin[tile + 1] - low;
+                float *out = packed + low * depth + (done + step) * rows;
+                const float *in = source + (ptrdiff_t)low * row_stride;
+                if (row_stride == 1)
+                    ck_copy_few(rows, out, in);
+                else
+                    for (size_t i = 0; i < rows; i++) out[i] = in[(ptrdiff_t)i * row_stride];
+            }
+        }
+        done += run;
+    }
+}
+
 static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis axis,
                   const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
     if (m == 0 || n == 0) return;
@@ -195,6 +246,43 @@ static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, 
                         }
                         ck_run_tile((int)rows, depth, source, b + part, target);
                     }
+                }
+            }
+        }
+    }
+}
+
+static void pack_(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
+    for (size_t panel = 0; panel < n; panel += CK_PANEL) {
+        size_t width = n - panel < CK_PANEL ? n - panel : CK_PANEL;
+        const float *from = b + (ptrdiff_t)panel * n_stride;
+        if (axis.inner_stride == 1 && n_stride != 1 && axis.inner_count >= k) {
+            // The transpose: 16 columns' worth of each row at a time, so that whole cache lines are read.
+            if (width < CK_PANEL) memset(packed, 0, k * CK_PANEL * sizeof(float));
+            enum { stretch = 16 };
+            size_t step = 0;
+            for (; step + stretch <= k; step += stretch)
+                for (size_t j = 0; j < width; j++) {
+                    const float *row = from + (ptrdiff_t)j * n_stride + (ptrdiff_t)step;
+                    float *out = packed + step * CK_PANEL + j;
+                    for (size_t s = 0; s < stretch; s++) out[s * CK_PANEL] = row[s];
+                }
+            for (; step < k; step++)
+                for (size_t j = 0; j < width; j++) packed[step * CK_PANEL + j] = from[(ptrdiff_t)j * n_stride + (ptrdiff_t)step];
+            packed += k * CK_PANEL;
+            continue;
+        }
+        for (size_t done = 0; done < k;) {
+            const float *row = ck_at(from, axis, done);
+            size_t run = axis.inner_count - done % axis.inner_count;
+            if (run > k - done) run = k - done;
+            done += run;
+            for (; run > 0; run--, row += axis.inner_stride, packed += CK_PANEL) {
+                if (width == CK_PANEL && n_stride == 1) {
+                    memcpy(packed, row, CK_PANEL * sizeof(float));
+                } else {
+                    for (size_t j = 0; j < width; j++) packed[j] = row[(ptrdiff_t)j * n_stride];
+                    for (size_t j = width; j < CK_PANEL; j++) packed[j] = 0.0f;
                 }
             }
         }

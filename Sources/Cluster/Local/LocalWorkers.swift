@@ -31,18 +31,19 @@ package struct LocalWorkers {
 
     /// Starts the workers and waits until all of them have ended; a cancelled task ends them.
     func run() async {
-        await withTaskGroup { group in
-            for _ in 0..<count { group.addTask { await runOne() } }
-        }
+        do {
+            let pipe = try ParentPipe()
+            await withTaskGroup { group in
+                for _ in 0..<count { group.addTask { await runOne(pipe) } }
+            }
+        } catch { children.report(failure: "\(error)") }
     }
 
-    private func runOne() async {
+    private func runOne(_ pipe: ParentPipe) async {
         // A fresh name for each start: libzmq leaves a second owner of a name mute.
         let identity = [UInt8(ascii: "L")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let hex = identity.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         defer { children.reportExit(of: WorkerID(identity)) }
-        var options = PlatformOptions()
-        options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(2))]
         let (arguments, environment): (Arguments, Environment) =
             switch program {
             case .lockstep: (["worker", "--connect", endpoint.description, "--local", hex], .inherit)
@@ -58,16 +59,11 @@ package struct LocalWorkers {
             }
         do {
             _ = try await Subprocess.run(
-                .path(FilePath(Self.executable)), arguments: arguments, environment: environment,
-                platformOptions: options, input: .none, output: .discarded,
-                error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+                .path(FilePath(OwnProgram.path)), arguments: arguments, environment: environment,
+                input: .fileDescriptor(FileDescriptor(rawValue: pipe.reading), closeAfterSpawningProcess: false),
+                output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
         } catch {
             if !Task.isCancelled { children.report(failure: "a worker could not be started: \(error)") }
         }
-    }
-
-    /// The program that is running.
-    private static var executable: String {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     }
 }

@@ -28,6 +28,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
         StopSignal.listen()
+        Leftovers.sweep()
         let display = ProgressDisplay()
         let session = try RunSession.begin(
             at: output.resolveDirectory(configuration), configuration: configuration, source: source,

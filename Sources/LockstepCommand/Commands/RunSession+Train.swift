@@ -25,12 +25,17 @@ enum Place {
 
 extension RunSession {
     /// Trains to the end, or until a signal, and says what came of it.
-    func train(on place: Place, threads: Int, display: ProgressDisplay, json: Bool) async throws {
+    ///
+    /// - Parameter supervisor: is told of each step, and of the end.
+    func train(
+        on place: Place, threads: Int, display: ProgressDisplay, json: Bool, supervisor: SupervisorConnection? = nil
+    ) async throws {
         var roster = ClusterTraining.Roster(seen: 0, lost: 0)
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }
         let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
-            try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
+            defer { supervisor?.stepDone(report.step) }
+            return try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
         }
         try catchUp(stop)
         switch place {
@@ -51,7 +56,9 @@ extension RunSession {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
         try show(summary, json: json)
-        if let code = StopSignal.exitCode, !isDone { throw ExitCode(code) }
+        let code = isDone ? nil : StopSignal.exitCode
+        supervisor?.finished(code ?? 0)
+        if let code { throw ExitCode(code) }
     }
 
     /// Prints what a run came to.

@@ -48,7 +48,8 @@ struct TrainCommand: AsyncParsableCommand {
         abstract: "Trains a language model, in this process or on local workers.",
         discussion: """
             Without --workers everything happens in this process; with --workers N the gradients are computed by N processes on \
-            this machine. The trained parameters are the same, bit for bit. Ctrl-C finishes the step, saves, and says how to go on.
+            this machine, and the process that leads them is started again when it is killed. The trained parameters are the same, \
+            bit for bit. Ctrl-C finishes the step, saves, and says how to go on; a second one ends at once.
             """)
 
     @OptionGroup var training: TrainingOptions
@@ -57,19 +58,31 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
 
+    @OptionGroup var supervision: SupervisionOptions
+
     func run() async throws {
         guard workers >= 0, workers <= 64 else {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
         }
+        if workers > 0, !supervision.supervised {
+            return try SupervisionOptions.supervise(
+                workers: workers, threads: output.threads, json: output.json)
+        }
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
         StopSignal.listen()
+        Leftovers.sweep()
+        let supervisor = supervision.connection()
         let display = ProgressDisplay()
+        let directory = output.resolveDirectory(configuration)
+        // Not of a run that is somebody else's: the supervisor goes on with what it is told of.
+        if !FileManager.default.fileExists(atPath: "\(directory)/run.json") { supervisor?.begins(in: directory) }
         let session = try RunSession.begin(
-            at: output.resolveDirectory(configuration), configuration: configuration, source: source,
+            at: directory, configuration: configuration, source: source,
             initial: training.initialParameters(), observer: display,
             threads: threads)
-        try await session.train(on: .local(workers: workers), threads: threads, display: display, json: output.json)
+        try await session.train(
+            on: .local(workers: workers), threads: threads, display: display, json: output.json, supervisor: supervisor)
     }
 }
 
@@ -99,18 +112,26 @@ struct ResumeCommand: AsyncParsableCommand {
     @Flag(help: "Print the summary as one JSON object on standard output.")
     var json = false
 
+    @OptionGroup var supervision: SupervisionOptions
+
     func run() async throws {
         guard workers >= 0, workers <= 64 else {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
+        }
+        if bind != nil, workers > 0 { throw UsageError("--bind and --workers: expected one of the two") }
+        if workers > 0, !supervision.supervised {
+            return try SupervisionOptions.supervise(workers: workers, threads: threads, json: json)
         }
         var options = RunOptions()
         options.threads = threads
         options.json = json
         let threads = try options.resolveThreads()
-        if bind != nil, workers > 0 { throw UsageError("--bind and --workers: expected one of the two") }
         let place = try bind.map { try Place.open(at: $0, fallbackAfter: fallbackAfter) } ?? .local(workers: workers)
         StopSignal.listen()
+        Leftovers.sweep()
+        let supervisor = supervision.connection()
         let display = ProgressDisplay()
+        supervisor?.begins(in: directory)
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
         if let summary = session.storedSummary() {
             display.note("\(directory) is done; nothing is left to train")
@@ -118,6 +139,6 @@ struct ResumeCommand: AsyncParsableCommand {
         }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
-        try await session.train(on: place, threads: threads, display: display, json: json)
+        try await session.train(on: place, threads: threads, display: display, json: json, supervisor: supervisor)
     }
 }

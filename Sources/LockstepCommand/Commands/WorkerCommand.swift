@@ -22,8 +22,9 @@ struct WorkerCommand: ParsableCommand {
         if identity == nil {
             StopSignal.listen()
         } else {
-            // Ctrl-C reaches every process of the terminal; the coordinator finishes the step with its children and then stops them.
-            signal(SIGINT, SIG_IGN)
+            // Ctrl-C reaches every process of the terminal, and Slurm or systemd tell everybody: the coordinator finishes the step with
+            // its children and then stops them.
+            for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         }
         let isQuiet = identity != nil
         let end = try ClusterTraining.work(for: endpoint, local: identity) { sentence in

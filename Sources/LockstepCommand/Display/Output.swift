@@ -11,6 +11,14 @@ struct OutputError: Error, CustomStringConvertible {
 
 /// What the command prints. Foundation's own writes end the process when nobody can take them.
 enum Output {
+    /// Fills the places of standard streams that are closed: the next file or socket would get their numbers, and with them what is
+    /// printed. Writing to standard output still fails.
+    static func occupyStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            _ = unsafe open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
     /// Results, on standard output.
     ///
     /// - Throws: `OutputError`; what was asked for must not be lost without a word.

@@ -9,8 +9,13 @@ final class ProgressDisplay: ProgressObserver {
     private var lastShown: ContinuousClock.Instant?
     private var isLineOpen = false
 
+    /// Whether progress is one line that is rewritten.
+    static var showsOneLine: Bool {
+        isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    }
+
     init() {
-        isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+        isTerminal = Self.showsOneLine
         interval = isTerminal ? .milliseconds(100) : .seconds(5)
     }
 

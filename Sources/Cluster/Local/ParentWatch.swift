@@ -1,0 +1,37 @@
+internal import Foundation
+
+/// Ends a local worker with the process that started it, however that one ended.
+///
+/// The worker's standard input is a pipe whose other end is that process's alone; the system closes it.
+enum ParentWatch {
+    /// Begins. A worker holds nothing that would be lost, and may be in the middle of a long computation: it ends at once.
+    static func start() {
+        Thread.detachNewThread {
+            var byte: UInt8 = 0
+            while true {
+                let count = unsafe read(STDIN_FILENO, &byte, 1)
+                if count == 0 || count < 0 && errno != EINTR { _exit(1) }
+            }
+        }
+    }
+}
+
+/// The parent's end of that pipe.
+final class ParentPipe: Sendable {
+    let reading: Int32
+    private let writing: Int32
+
+    init() throws(ClusterError) {
+        var ends: [Int32] = [0, 0]
+        guard unsafe ends.withUnsafeMutableBufferPointer({ unsafe pipe($0.baseAddress!) }) == 0 else {
+            throw ClusterError("no pipe to the workers could be made: \(unsafe String(cString: strerror(errno)))")
+        }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        (reading, writing) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(reading)
+        close(writing)
+    }
+}

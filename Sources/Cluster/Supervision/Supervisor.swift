@@ -1,0 +1,133 @@
+internal import Foundation
+
+/// Keeps a run going whose coordinator may die: starts it as a process of its own, and again when it is killed.
+///
+/// An end that the coordinator chose, whatever its code, is the end. Signals are handed on; with the supervisor's own death the
+/// coordinator saves and stops.
+package struct Supervisor {
+    private let arguments: [String]
+    private let resumption: (String) -> [String]
+    private let note: (String) -> Void
+
+    private var policy = RestartPolicy()
+    private var starts = 0
+    /// The run's directory, once the coordinator has said it.
+    private var run: String?
+    private var finished: Int32?
+    private let clock = ContinuousClock()
+    /// What a coordinator ends with whose run another process holds.
+    private static let heldCode: Int32 = 4
+
+    /// - Parameters:
+    ///   - arguments: of the coordinator's first start.
+    ///   - resumption: arguments to go on with the run in a directory.
+    ///   - note: takes sentences for people.
+    package init(
+        arguments: [String], resumption: @escaping (String) -> [String], note: @escaping (String) -> Void
+    ) {
+        self.arguments = arguments
+        self.resumption = resumption
+        self.note = note
+    }
+
+    /// Returns when the run has ended.
+    ///
+    /// - Returns: the exit code.
+    package mutating func supervise() throws -> Int32 {
+        StopSignal.listen(endsWhenRepeated: false)
+        // Where whoever started this one ignores it, the system would keep no child's end.
+        signal(SIGCHLD, SIG_DFL)
+        while true {
+            let child = try SupervisedProcess.start(nextArguments)
+            starts += 1
+            let ending = watch(child)
+            close(child.link.descriptor)
+            let how: String
+            switch ending {
+            case .exited(Self.heldCode) where starts > 1:
+                // A worker that was being started when its coordinator died holds its files for another moment.
+                how = "the run was still held"
+            case .exited(let code): return code
+            case .killed(let signal):
+                how = "the coordinator (process \(child.identifier)) was killed by signal \(signal)"
+            }
+            if let finished { return finished }
+            if let code = StopSignal.exitCode {
+                if !StopSignal.isUrgent { note("\(how) before it had saved\(recovery)") }
+                return code
+            }
+            guard let delay = policy.died() else {
+                note("\(how), \(RestartPolicy.limit) times in a row without a new step; given up\(recovery)")
+                return 1
+            }
+            note("\(how); it is started again")
+            if let code = pause(delay) { return code }
+        }
+    }
+
+    private var recovery: String { run.map { "; to go on: lockstep resume \($0)" } ?? "" }
+
+    /// A run that was not begun yet is begun once more.
+    private var nextArguments: [String] {
+        guard starts > 0, let run, FileManager.default.fileExists(atPath: "\(run)/run.json") else { return arguments }
+        return resumption(run)
+    }
+
+    /// Stands by a coordinator until it has ended.
+    private mutating func watch(_ child: SupervisedProcess) -> SupervisedProcess.Ending {
+        var buffer: [UInt8] = []
+        var isLinked = true
+        var isStopping = false
+        while true {
+            if let ending = child.ending() {
+                while isLinked, let messages = child.link.receive(waits: false, into: &buffer), !messages.isEmpty {
+                    take(messages)
+                }
+                return ending
+            }
+            if let number = StopSignal.received, !isStopping {
+                isStopping = true
+                child.link.send(.stop(number))
+            }
+            // Everything of a run may be killed at any moment; its directory is whole all the same.
+            if StopSignal.isUrgent { kill(child.identifier, SIGKILL) }
+            if isLinked {
+                // A signal ends the waiting early.
+                var waiting = pollfd(fd: child.link.descriptor, events: Int16(POLLIN), revents: 0)
+                guard unsafe poll(&waiting, 1, 100) > 0 else { continue }
+                if let messages = child.link.receive(waits: false, into: &buffer) {
+                    take(messages)
+                } else {
+                    isLinked = false
+                }
+            } else {
+                // It closes the link by ending, a moment before it has ended.
+                usleep(2_000)
+            }
+        }
+    }
+
+    private mutating func take(_ messages: [SupervisionMessage]) {
+        for message in messages {
+            switch message {
+            case .run(let path): run = path
+            case .step(let step): policy.stepDone(step)
+            case .finished(let code): finished = code
+            case .stop: break
+            }
+        }
+    }
+
+    /// - Returns: the exit code when it was asked to stop meanwhile.
+    private func pause(_ delay: Duration) -> Int32? {
+        let end = clock.now + delay
+        while true {
+            if let code = StopSignal.exitCode {
+                note("stopped\(recovery)")
+                return code
+            }
+            if clock.now >= end { return nil }
+            usleep(10_000)
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Cluster
+import Foundation
+
+/// How a command that trains on local workers is kept alive: by another process, which starts it again when it is killed.
+struct SupervisionOptions: ParsableArguments {
+    /// Given by the supervisor to the process that it supervises.
+    @Flag(help: .hidden)
+    var supervised = false
+
+    /// The connection to the supervisor of this process.
+    func connection() -> SupervisorConnection? { supervised ? SupervisorConnection() : nil }
+
+    /// Supervises this very command, whose arguments are the process's own.
+    ///
+    /// - Parameters: what a resumption of it is to be given again.
+    static func supervise(workers: Int, threads: Int?, json: Bool) throws {
+        let own = Array(CommandLine.arguments.dropFirst())
+        var options = ["--supervised", "--workers", "\(workers)"]
+        if let threads { options += ["--threads", "\(threads)"] }
+        if json { options.append("--json") }
+        var supervisor = Supervisor(
+            arguments: own.prefix(1) + ["--supervised"] + own.dropFirst(),
+            resumption: { [options] run in ["resume"] + options + ["--", run] },
+            note: { sentence in
+                // The progress line of the process that died may stand open.
+                Output.tell(ProgressDisplay.showsOneLine ? "\r\(sentence)\u{1B}[K\n" : "\(sentence)\n")
+            })
+        let code = try supervisor.supervise()
+        if code != 0 { throw ExitCode(code) }
+    }
+}

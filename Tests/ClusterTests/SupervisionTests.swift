@@ -1,0 +1,208 @@
+import Foundation
+import Testing
+
+private let small = [
+    "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--seq-len", "12", "--validation-every",
+    "1000",
+    "--checkpoint-every", "400", "--json",
+]
+
+/// What a command has left in a place that is its `TMPDIR`, and in the run there.
+private struct Traces {
+    let path: String
+
+    var environment: [String: String] { ["TMPDIR": path] }
+
+    /// Socket directories, and processes that live.
+    private var leftovers: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        return names.filter { $0.hasPrefix("lockstep-") } + ProcessTable.living(in: path).map { "process \($0)" }
+    }
+
+    /// What is still there after processes had time to end by themselves.
+    func remaining() -> [String] {
+        for _ in 0..<200 where !leftovers.isEmpty { usleep(20_000) }
+        return leftovers
+    }
+
+    func remainingProcesses() -> [String] {
+        for _ in 0..<200 where !ProcessTable.living(in: path).isEmpty { usleep(20_000) }
+        return leftovers.filter { $0.hasPrefix("process") }
+    }
+
+    func content(_ name: String) -> String {
+        (try? String(contentsOfFile: "\(path)/\(name)", encoding: .utf8)) ?? ""
+    }
+
+    /// Whether the newest checkpoint is of the ledger's last step.
+    var isSaved: Bool {
+        let steps = content("run/ledger.jsonl").split(separator: "\n").count
+        return steps > 0 && content("run/latest").contains("\(steps)")
+    }
+
+    /// Waits until both workers have joined and about so many steps are done.
+    func isTraining(_ process: RunningProcess, after steps: Int = 1) -> Bool {
+        process.wait {
+            process.errors.components(separatedBy: "joined").count > 2
+                && content("run/ledger.jsonl").utf8.count > 200 * steps
+        }
+    }
+}
+
+extension Workplace {
+    fileprivate var traces: Traces { Traces(path: path) }
+
+    fileprivate func expected(_ common: [String]) throws -> String {
+        let hash = try run(["train"] + common + ["--run", "\(path)/alone"]).member("parameters_sha256")
+        #expect(hash.count == 64)
+        return hash
+    }
+}
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
+struct `A supervised run` {
+    @Test func `goes on when its coordinator is killed, and ends with the bits of one that lived`() throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "3000"] + small
+        let expected = try place.expected(common)
+        let process = try place.start(
+            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        for death in 1...2 {
+            #expect(process.wait { traces.content("run/incarnation") == "\(death)\n" })
+            #expect(traces.isTraining(process))
+            usleep(UInt32.random(in: 0..<150_000))
+            if let coordinator = process.coordinator { kill(coordinator, SIGKILL) }
+            #expect(process.wait { process.errors.components(separatedBy: "is started again").count > death })
+        }
+        let outcome = process.wait()
+        #expect(outcome.code == 0 && outcome.member("parameters_sha256") == expected, "\(outcome)")
+        #expect(traces.content("run/incarnation") == "3\n")
+        #expect(traces.remaining() == [])
+        #expect(try place.run(["diff", "\(place.path)/run", "\(place.path)/alone"]).code == 0)
+    }
+
+    @Test(arguments: [4, 5])
+    func `is given up after five deaths without a new step, and not before`(deaths: Int) throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "30"] + small
+        let orders = (1...deaths).map { "before-step:1:\(place.path)/mark-\($0)" }.joined(separator: ",")
+        let outcome = try place.run(
+            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "1"],
+            environment: traces.environment.merging(["LOCKSTEP_CRASH_AT": orders]) { $1 })
+        if deaths < 5 {
+            #expect(outcome.member("parameters_sha256") == (try place.expected(common)), "\(outcome)")
+        } else {
+            #expect(outcome.code == 1 && outcome.output.isEmpty, "\(outcome)")
+            #expect(outcome.errors.contains("5 times in a row without a new step; given up"), "\(outcome)")
+            #expect(outcome.errors.contains("lockstep resume \(place.path)/run"), "\(outcome)")
+        }
+        #expect(traces.remainingProcesses() == [])
+    }
+
+    @Test func `passes on an end that the coordinator chose`() throws {
+        let place = try Workplace()
+        let common = ["train", "--set", "hello", "--workers", "2", "--run", "\(place.path)/run"]
+        let wrong = try place.run(common + ["--lr", "-1"])
+        #expect(wrong.code == 2 && wrong.errors.filter { $0 == "\n" }.count == 1, "\(wrong)")
+        let first = try place.start(common + ["--steps", "4000000"])
+        #expect(first.wait { first.errors.contains("step ") })
+        let second = try place.run(["resume", "\(place.path)/run", "--workers", "1"])
+        #expect(second.code == 4 && second.errors.filter { $0 == "\n" }.count == 1, "\(second)")
+        #expect(try place.run(common).code == 2)
+        first.signal(SIGTERM)
+        #expect(first.wait().code == 143)
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM])
+    func `takes a signal to its whole group for one, saves and stops`(signal: Int32) throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "4000000", "--run", "\(place.path)/run", "--workers", "2"]
+        // A group of its own, as a terminal gives to a command.
+        let group = try RunningProcess(
+            "/usr/bin/setsid", ["--wait", Workplace.executable("lockstep"), "train"] + common + small,
+            environment: traces.environment, directory: place.path)
+        #expect(traces.isTraining(group, after: 50))
+        let members = ProcessTable.living(in: place.path).filter { getpgid($0) != getpgrp() }
+        let leader = try #require(members.first { getpgid($0) == $0 && $0 != group.identifier } ?? members.first)
+        kill(-getpgid(leader), signal)
+        let outcome = group.wait()
+        #expect(outcome.code == 128 + signal, "\(outcome)")
+        #expect(outcome.errors.contains("stopped after step") && !outcome.member("steps").contains("no "), "\(outcome)")
+        #expect(traces.isSaved)
+        #expect(traces.remaining() == [])
+    }
+
+    @Test func `ends at once at a second signal, and can be resumed`() throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "1500"] + small
+        let expected = try place.expected(common)
+        let process = try place.start(
+            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        #expect(traces.isTraining(process))
+        // A coordinator that does not answer.
+        kill(try #require(process.coordinator), SIGSTOP)
+        process.signal(SIGINT)
+        usleep(300_000)
+        #expect(process.isRunning)
+        process.signal(SIGINT)
+        let stopped = process.wait()
+        #expect(stopped.code == 130 && stopped.output.isEmpty, "\(stopped)")
+        #expect(traces.remainingProcesses() == [])
+        let outcome = try place.run(
+            ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+        #expect(traces.remaining() == [])
+    }
+
+    @Test func `is saved and stopped by its coordinator when the supervisor is killed`() throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let process = try place.start(
+            ["train", "--data", try place.text(), "--steps", "4000000", "--run", "\(place.path)/run", "--workers", "2"]
+                + small, environment: traces.environment)
+        #expect(traces.isTraining(process, after: 50))
+        process.signal(SIGKILL)
+        _ = process.wait()
+        #expect(traces.remaining() == [])
+        #expect(process.errors.contains("stopped after step"), "\(process.errors)")
+        #expect(traces.isSaved)
+    }
+
+    @Test func `leaves nothing after its next start when all of it is killed at once, a stopped worker included`()
+        throws
+    {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "1500"] + small
+        let expected = try place.expected(common)
+        let process = try place.start(
+            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        #expect(traces.isTraining(process))
+        let stopped = try #require(process.children.first)
+        kill(stopped, SIGSTOP)
+        let coordinator = try #require(process.coordinator)
+        process.signal(SIGKILL)
+        kill(coordinator, SIGKILL)
+        _ = process.wait()
+        let outcome = try place.run(
+            ["resume", "\(place.path)/run", "--workers", "3", "--json"], environment: traces.environment)
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+        #expect(traces.remaining() == [])
+    }
+
+    @Test func `trains when standard input, output or error are closed`() throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = "'\(Workplace.executable("lockstep"))' train --set hello --steps 60 --workers 2 --json"
+        let silent = try place.shell("\(common) --run silent 2>&-")
+        #expect(silent.code == 0 && silent.member("steps") == "60", "\(silent)")
+        #expect(try place.shell("\(common) --run deaf <&-").member("steps") == "60")
+        let mute = try place.shell("\(common) --run mute >&-")
+        #expect(mute.code == 1 && mute.errors.contains("standard output"), "\(mute)")
+        #expect(traces.content("mute/summary.json").contains("\"steps\" : 60"))
+    }
+}
