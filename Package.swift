@@ -80,7 +80,7 @@ let package = Package(
             name: "GoldenTests",
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster"]),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "Training"]),
     ]
 )
 

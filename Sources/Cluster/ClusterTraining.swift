@@ -25,7 +25,7 @@ package enum ClusterTraining {
     ) async throws -> Roster {
         Leftovers.sweep()
         let directory = try PrivateDirectory()
-        let children = ChildEvents(started: workers)
+        let children = ChildEvents()
         let endpoint = try directory.endpoint("data")
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),
@@ -40,6 +40,7 @@ package enum ClusterTraining {
                 try loop.run(in: context, ready: { _ in }, shouldStop: shouldStop, stepDone: stepDone)
             }
         } catch {
+            children.finish()
             launcher.cancel()
             await launcher.value
             throw error

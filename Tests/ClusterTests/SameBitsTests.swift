@@ -52,10 +52,39 @@ struct `The trained bits do not depend on` {
         let process = try place.start(common + ["--run", "\(place.path)/killed", "--workers", "2"])
         #expect(process.wait { process.errors.components(separatedBy: "joined").count > 2 })
         usleep(UInt32.random(in: 0..<300_000))
-        for child in process.children.prefix(1) { kill(child, SIGKILL) }
+        let killed = try #require(process.children.first)
+        kill(killed, SIGKILL)
+        // Another one takes its place.
+        #expect(process.wait { process.errors.components(separatedBy: "joined").count > 3 }, "\(process.errors)")
         let outcome = process.wait()
         #expect(outcome.member("parameters_sha256") == expected, "\(outcome.errors)")
-        #expect(outcome.member("workers_lost") == "1", "\(outcome.errors)")
+        #expect(outcome.member("workers_seen") == "3" && outcome.member("workers_lost") == "1", "\(outcome.errors)")
+        #expect(outcome.errors.contains(":\(killed) is lost: "), "\(outcome.errors)")
+    }
+
+    @Test func `a worker that cannot live`() throws {
+        let place = try Workplace()
+        // A step of such a size that nobody answers before it is killed.
+        let common = [
+            "train", "--data", try place.text(), "--steps", "2", "--json", "--hidden-size", "512", "--batch-size", "64",
+            "--seq-len", "64",
+        ]
+        let expected = try place.run(common + ["--run", "\(place.path)/alone"]).member("parameters_sha256")
+        let process = try place.start(common + ["--run", "\(place.path)/killed", "--workers", "1"])
+        #expect(process.wait { process.coordinator != nil })
+        let coordinator = try #require(process.coordinator)
+        var deaths: Set<Int32> = []
+        while process.isRunning, !process.errors.contains("not started again") {
+            for child in process.children where child != coordinator {
+                kill(child, SIGKILL)
+                deaths.insert(child)
+            }
+            usleep(2000)
+        }
+        let outcome = process.wait()
+        #expect(deaths.count == 5)
+        #expect(outcome.errors.components(separatedBy: "training goes on without it").count == 2, "\(outcome.errors)")
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome.errors)")
     }
 
     @Test func `a coordinator that was stopped for a while, and its workers are still its workers`() throws {

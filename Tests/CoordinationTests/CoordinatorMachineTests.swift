@@ -483,9 +483,46 @@ import Testing
         _ = rig.join("a")
         _ = rig.tell(.beginStep(0))
         _ = rig.tell(.beginStep(1), after: .seconds(1))
-        #expect(rig.machine.waitingFor.isEmpty)
+        // The range of step 1 waits behind the one of step 0.
+        #expect(rig.machine.waitingFor.map(\.waited) == [.seconds(1)])
         _ = rig.pull("a", finished: ShardRange(0..<8), step: 0)
-        #expect(rig.machine.waitingFor.map(\.range) == [ShardRange(0..<8)])
-        #expect(rig.machine.waitingFor.map(\.since) == [.seconds(1)])
+        #expect(rig.machine.waitingFor.map(\.ranges) == [[ShardRange(0..<8)]])
+        #expect(rig.machine.waitingFor.map(\.waited) == [.zero])
+    }
+
+    @Test
+    func
+        `after ten seconds without progress it is said, then ever more rarely, and not while the coordinator is stopped`()
+    {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        rig.now += .seconds(60)
+        #expect(rig.tell(.suspended(for: .seconds(60))).isEmpty)
+        var said: [Int] = []
+        for second in 1...45 where !rig.wait(1, hearing: ["a"]).notices.isEmpty { said.append(second) }
+        #expect(said == [10, 20, 40])
+        _ = rig.fold("a", 0..<8)
+        #expect(rig.wait(60, hearing: ["a"]).notices.isEmpty)
+    }
+
+    @Test func `an answer's frame is progress`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.wait(8, hearing: ["a"]).notices.isEmpty)
+        _ = rig.tell(.received(CoordinatorRig.answer(0..<8, total: 2 * frameBytes)[0], from: "a"))
+        #expect(rig.wait(9, hearing: ["a"]).notices.isEmpty)
+        #expect(rig.wait(1, hearing: ["a"]).notices == [.seconds(10)])
+    }
+
+    @Test func `a worker that was lost and comes again is not one more`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.tick, after: .seconds(5))
+        #expect(rig.machine.counters.lost == 1)
+        _ = rig.hello("a", session: 2)
+        _ = rig.hello("b")
+        #expect(rig.machine.counters.joined == 2 && rig.machine.roster.count == 2)
     }
 }

@@ -166,6 +166,14 @@ extension [CoordinatorDirective] {
         }
     }
 
+    /// How long it was said that nothing has come.
+    var notices: [Duration] {
+        compactMap { directive in
+            guard case .waiting(let duration) = directive else { return nil }
+            return duration
+        }
+    }
+
     var drops: [WorkerID] {
         compactMap { directive in
             guard case .dropped(let worker, _) = directive else { return nil }

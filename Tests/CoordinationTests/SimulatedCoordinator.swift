@@ -120,7 +120,7 @@ struct SimulatedCoordinator {
             case .conflict(let conflict): conflicts.append(conflict)
             case .refused(let worker, let refusal): throw fault("\(worker) refused: \(refusal.sentence)")
             case .dropped(let worker, let reason): throw fault("\(worker) dropped: \(reason)")
-            case .joined, .suspected, .lost, .repeated: break
+            case .joined, .suspected, .lost, .repeated, .waiting: break
             }
         }
     }

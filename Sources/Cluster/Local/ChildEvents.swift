@@ -1,30 +1,63 @@
 internal import Coordination
 internal import Synchronization
 
-/// Where the launcher of local workers says that one has ended, for the coordinator's loop to find.
+/// What the launcher of local workers and the coordinator's loop tell each other.
 package final class ChildEvents: Sendable {
-    private let exited = Mutex<[WorkerID]>([])
-    private let failures = Mutex<[String]>([])
-    /// Workers that the launcher starts.
-    let started: Int
+    private struct State {
+        /// Workers that run, or are being started, and whether they have answered anything.
+        var alive: [WorkerID: Bool] = [:]
+        var ended: [WorkerID] = []
+        var sentences: [String] = []
+        var isOver = false
+    }
 
-    package init(started: Int = 0) { self.started = started }
+    private let state = Mutex(State())
 
-    func reportExit(of worker: WorkerID) { exited.withLock { $0.append(worker) } }
+    package init() {}
 
-    func report(failure: String) { failures.withLock { $0.append(failure) } }
+    // MARK: The launcher's side
 
-    func takeFailures() -> [String] {
-        failures.withLock { sentences in
-            defer { sentences = [] }
-            return sentences
+    /// Says that a worker is about to start; false when the run is over, and nothing may start any more.
+    func begin(_ worker: WorkerID) -> Bool {
+        state.withLock { state in
+            if !state.isOver { state.alive[worker] = false }
+            return !state.isOver
         }
     }
 
-    func takeExited() -> [WorkerID] {
-        exited.withLock { workers in
-            defer { workers = [] }
-            return workers
+    /// Says that a worker's process has ended.
+    ///
+    /// - Returns: whether it had answered anything.
+    func end(_ worker: WorkerID) -> Bool {
+        state.withLock { state in
+            state.ended.append(worker)
+            return state.alive.removeValue(forKey: worker) ?? false
+        }
+    }
+
+    /// Leaves a sentence for people.
+    func report(_ sentence: String) { state.withLock { $0.sentences.append(sentence) } }
+
+    var isOver: Bool { state.withLock { $0.isOver } }
+
+    // MARK: The loop's side
+
+    /// Lets no further worker start.
+    package func finish() { state.withLock { $0.isOver = true } }
+
+    var areAlive: Bool { state.withLock { !$0.alive.isEmpty } }
+
+    func noteAnswer(of worker: WorkerID) {
+        state.withLock { state in
+            if state.alive[worker] != nil { state.alive[worker] = true }
+        }
+    }
+
+    /// What has been said since the last time.
+    func take() -> (ended: [WorkerID], sentences: [String]) {
+        state.withLock { state in
+            defer { (state.ended, state.sentences) = ([], []) }
+            return (state.ended, state.sentences)
         }
     }
 }

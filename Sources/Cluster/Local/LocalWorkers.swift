@@ -29,21 +29,68 @@ package struct LocalWorkers {
     let endpoint: Endpoint
     let children: ChildEvents
 
-    /// Starts the workers and waits until all of them have ended; a cancelled task ends them.
+    /// Keeps the workers running until the run is over, and waits until all of them have ended; a cancelled task ends them.
     func run() async {
         do {
             let pipe = try ParentPipe()
             await withTaskGroup { group in
-                for _ in 0..<count { group.addTask { await runOne(pipe) } }
+                for _ in 0..<count { group.addTask { await keepOne(pipe) } }
             }
-        } catch { children.report(failure: "\(error)") }
+        } catch { children.report("\(error)") }
     }
 
-    private func runOne(_ pipe: ParentPipe) async {
-        // A fresh name for each start: libzmq leaves a second owner of a name mute.
-        let identity = [UInt8(ascii: "L")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
-        let hex = identity.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        defer { children.reportExit(of: WorkerID(identity)) }
+    /// Starts a worker, and another one in its place whenever it dies.
+    private func keepOne(_ pipe: ParentPipe) async {
+        let clock = ContinuousClock()
+        var pace = RestartPace()
+        while !Task.isCancelled {
+            // A fresh name for each start: libzmq leaves a second owner of a name mute.
+            let name = [UInt8(ascii: "L")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
+            guard children.begin(WorkerID(name)) else { return }
+            let started = clock.now
+            let end = await runOne(name, pipe)
+            let hasAnswered = children.end(WorkerID(name))
+            if children.isOver || Task.isCancelled { return }
+            if case .refused = end {
+                return children.report("a local worker was refused and is not started again")
+            }
+            guard let delay = pace.died(after: clock.now - started, hasAnswered: hasAnswered) else {
+                return children.report(
+                    "a local worker ended \(RestartPace.quickDeathLimit) times within \(RestartPace.soon.components.seconds) s of its start (\(end)) and is not started again; training goes on without it"
+                )
+            }
+            await rest(delay)
+        }
+    }
+
+    /// Waits before the next start, but not beyond the end of the run.
+    private func rest(_ delay: Duration) async {
+        let deadline = ContinuousClock.now + delay
+        while ContinuousClock.now < deadline, !children.isOver, !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    /// How a worker's process ended.
+    private enum End: CustomStringConvertible {
+        case exited(Int32)
+        case killed(Int32)
+        /// The coordinator does not take it; another start would end in the same way.
+        case refused
+        case notStarted(String)
+
+        var description: String {
+            switch self {
+            case .exited(let code): "exit code \(code)"
+            case .killed(let signal): "signal \(signal)"
+            case .refused: "refused"
+            case .notStarted(let reason): reason
+            }
+        }
+    }
+
+    private func runOne(_ name: [UInt8], _ pipe: ParentPipe) async -> End {
+        let hex = name.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let (arguments, environment): (Arguments, Environment) =
             switch program {
             case .lockstep: (["worker", "--connect", endpoint.description, "--local", hex], .inherit)
@@ -58,12 +105,17 @@ package struct LocalWorkers {
                 )
             }
         do {
-            _ = try await Subprocess.run(
+            let result = try await Subprocess.run(
                 .path(FilePath(OwnProgram.path)), arguments: arguments, environment: environment,
                 input: .fileDescriptor(FileDescriptor(rawValue: pipe.reading), closeAfterSpawningProcess: false),
                 output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+            return switch result.terminationStatus {
+            case .exited(3): .refused
+            case .exited(let code): .exited(code)
+            case .signaled(let signal): .killed(signal)
+            }
         } catch {
-            if !Task.isCancelled { children.report(failure: "a worker could not be started: \(error)") }
+            return .notStarted("\(error)")
         }
     }
 }

@@ -26,6 +26,8 @@ package struct CoordinatorConfiguration: Sendable {
     /// How long a worker may hold ranges without computing and without a frame in either direction before it has to
     /// say hello again: something on the way to it or from it was lost. Longer than a frame takes on the slowest link.
     package var stallAfter: Duration = .seconds(30)
+    /// How long nothing may come for a step before it is said who is waited for; again after twice as long, and so on.
+    package var noticeAfter: Duration = .seconds(10)
     /// The least age at which a range is computed a second time; twice the median range time where that is more.
     package var stragglerMinimum: Duration = .milliseconds(500)
     /// How long to wait for a first worker before computing alone.

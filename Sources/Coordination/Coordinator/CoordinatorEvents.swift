@@ -53,6 +53,8 @@ package enum CoordinatorDirective: Equatable, Sendable {
     case dropped(WorkerID, reason: String)
     /// An idle worker computes a straggler's range a second time.
     case repeated(ShardRange, step: UInt64, of: WorkerID, by: WorkerID)
+    /// Nothing has come for the step at hand for this long; `waitingFor` says of whom.
+    case waiting(for: Duration)
     /// Two workers' answers for the same subtree differ; the first one stands.
     case conflict(AnswerConflict)
 }

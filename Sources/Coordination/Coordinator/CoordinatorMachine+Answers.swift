@@ -27,6 +27,7 @@ extension CoordinatorMachine {
         }
 
         members[worker]!.lastMoved = now
+        noteMovement()
         if partial.isStored {
             directives.append(
                 .store(
@@ -114,6 +115,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func count(_ shards: Int) {
+        noteMovement()
         progress!.counted += shards
         guard progress!.counted == configuration.shards else { return }
         progress!.isReduced = true

@@ -68,6 +68,8 @@ extension CoordinatorMachine {
             let heldWork = !member.outstanding.isEmpty
             remove(worker)
             if heldWork { directives.append(.lost(worker, .restarted)) }
+        } else if let index = departed.firstIndex(of: worker) {
+            departed.remove(at: index)
         } else {
             counters.joined += 1
         }
@@ -154,6 +156,8 @@ extension CoordinatorMachine {
 
     private mutating func noteLoss(_ worker: WorkerID, _ reason: LossReason) {
         counters.lost += 1
+        departed.append(worker)
+        if departed.count > CoordinatorMachine.departedLimit { departed.removeFirst() }
         directives.append(.lost(worker, reason))
     }
 

@@ -118,6 +118,21 @@ extension CoordinatorMachine {
         }
     }
 
+    /// Something has come for the step.
+    mutating func noteMovement() {
+        progress?.lastMoved = now
+        progress?.nextNotice = configuration.noticeAfter
+    }
+
+    /// Says now and then that nothing comes.
+    mutating func noteWaiting() {
+        guard let step = progress, !step.isReduced, step.local == nil else { return }
+        let waited = now - step.lastMoved
+        guard waited >= step.nextNotice else { return }
+        progress!.nextNotice = max(step.nextNotice, waited / 2) * 2
+        directives.append(.waiting(for: waited))
+    }
+
     private mutating func computeAlone() {
         guard progress!.local == nil, let piece = progress!.pending.pieces.first else { return }
         guard let aloneSince, now - aloneSince >= configuration.fallbackAfter else { return }

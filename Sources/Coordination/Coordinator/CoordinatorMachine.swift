@@ -16,6 +16,9 @@ package struct CoordinatorMachine: Sendable {
     /// Senders of malformed messages, the last few.
     var banned: [WorkerID] = []
     static let bannedLimit = 64
+    /// Workers that were lost, the last few: one that comes again is not one more.
+    var departed: [WorkerID] = []
+    static let departedLimit = 64
 
     var progress: StepProgress?
     var rangeTimes = RangeTimes()
@@ -47,6 +50,7 @@ package struct CoordinatorMachine: Sendable {
         case .stop(let reason): stop(reason)
         }
         if stopReason == nil { giveOutWork() }
+        if case .tick = event { noteWaiting() }
         defer { directives = [] }
         return directives
     }
@@ -56,15 +60,15 @@ package struct CoordinatorMachine: Sendable {
         membersInOrder.map { ($0.id, $0.hello.label) }
     }
 
-    /// What the step is waiting for: ranges in workers' hands, oldest first.
-    package var waitingFor: [(worker: WorkerID, range: ShardRange, since: Duration)] {
+    /// What the step is waiting for: the ranges in each worker's hands, and how long the worker has been at work on them or on
+    /// what it has to finish before; the longest first.
+    package var waitingFor: [(worker: WorkerID, ranges: [ShardRange], waited: Duration)] {
         guard let progress, !progress.isReduced else { return [] }
-        return members.values.flatMap { member in
-            member.outstanding.compactMap { assignment in
-                guard assignment.step == progress.step, let since = assignment.startedAt else { return nil }
-                return (member.id, assignment.range, since)
-            }
-        }.sorted { ($0.since, $0.range.first) < ($1.since, $1.range.first) }
+        return membersInOrder.compactMap { member in
+            let ranges = member.outstanding.filter { $0.step == progress.step }.map(\.range)
+            guard !ranges.isEmpty, let since = member.outstanding.first?.startedAt else { return nil }
+            return (member.id, ranges, now - since)
+        }.sorted { $0.waited > $1.waited }
     }
 
     /// How much the machine holds, for those who check that it does not grow.
@@ -81,7 +85,9 @@ package struct CoordinatorMachine: Sendable {
 
     private mutating func begin(_ step: UInt64) {
         for member in membersInOrder { discardPartials(of: member.id) }
-        progress = StepProgress(step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)))
+        progress = StepProgress(
+            step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
+            nextNotice: configuration.noticeAfter)
         noteHelp()
     }
 
@@ -95,6 +101,7 @@ package struct CoordinatorMachine: Sendable {
             }
         }
         aloneSince = aloneSince.map(later)
+        if let lastMoved = progress?.lastMoved { progress!.lastMoved = later(lastMoved) }
     }
 
     private mutating func stop(_ reason: String) {

@@ -81,6 +81,9 @@ struct StepProgress: Sendable {
     var local: ShardRange?
     /// Shards that are in the reduction tree.
     var counted = 0
+    /// When something last came for it, and after how much longer it is said that nothing has.
+    var lastMoved: Duration
+    var nextNotice: Duration
     var isReduced = false
 }
 

@@ -1,0 +1,87 @@
+internal import Coordination
+internal import TensorCore
+internal import Training
+
+/// What the machine asks for.
+extension CoordinatorLoop {
+    func carryOut(_ directives: [CoordinatorDirective]) {
+        for directive in directives { carryOut(directive) }
+    }
+
+    private func carryOut(_ directive: CoordinatorDirective) {
+        switch directive {
+        case .send(let message, let worker): outbox.append(message, to: worker)
+        case .publishParameters(let worker, let step): publish(step, to: worker)
+        case .assign(let range, let step, let worker): assign(range, step, to: worker)
+        case .store(let frame): store(frame)
+        case .fold(let step, let subtree, let worker): fold(step, subtree, from: worker)
+        case .discard(_, let subtree, let worker): arriving[Place(worker: worker, subtree: subtree)] = nil
+        case .stepReduced: isReduced = true
+        case .computeLocally(let step, let range): localWork = (step, range)
+        case .joined(let worker, _): note("\(names[worker]) joined")
+        case .suspected, .repeated: break
+        case .lost(let worker, let reason):
+            outbox.discard(worker)
+            if reason != .restarted { note("\(names[worker]) is lost: \(reason)") }
+        case .refused(let worker, let refusal): note("\(names[worker]) was refused: \(refusal.sentence)")
+        case .dropped(let worker, let reason):
+            outbox.discard(worker)
+            note("\(names[worker]) was dropped: \(reason)")
+        case .waiting(let duration): note(waiting(for: duration))
+        case .conflict(let conflict):
+            failure = ClusterError(
+                "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; "
+                    + "one of the machines computes wrongly, and the last checkpoint is good")
+        }
+    }
+
+    private func publish(_ step: UInt64, to worker: WorkerID) {
+        guard let parameters else { preconditionFailure("publish: step \(step) has no parameters yet") }
+        outbox.append(OutgoingStream(parameters), to: worker)
+    }
+
+    private func assign(_ range: ShardRange, _ step: UInt64, to worker: WorkerID) {
+        let stream = FramedStream(trainer.assignment(for: range)) { byteCount in
+            StreamFrames(
+                .assignment, run: settings.run, incarnation: settings.incarnation, step: step, shards: range,
+                total: byteCount)
+        }
+        outbox.append(OutgoingStream(stream), to: worker)
+    }
+
+    private func store(_ frame: AnswerFrame) {
+        guard let payload else { preconditionFailure("store: no frame has arrived") }
+        let place = Place(worker: frame.worker, subtree: frame.subtree)
+        let block = arriving[place] ?? Storage(count: (frame.total + 3) / 4)
+        arriving[place] = block
+        // The machine has checked offset and length against the stream's length.
+        if !block.take(payload, at: frame.offset) { preconditionFailure("store: \(frame) does not fit") }
+    }
+
+    private func fold(_ step: UInt64, _ subtree: Subtree, from worker: WorkerID) {
+        guard let block = arriving.removeValue(forKey: Place(worker: worker, subtree: subtree)) else {
+            preconditionFailure("fold: nothing of \(subtree) has arrived from \(worker)")
+        }
+        children.noteAnswer(of: worker)
+        do {
+            try trainer.add(trainer.answer(travelled: block, for: subtree))
+            perform(.folded(step: step, subtree: subtree))
+        } catch {
+            perform(.unusable(step: step, subtree: subtree, reason: "\(error)"))
+        }
+    }
+
+    /// Who keeps the step waiting.
+    private func waiting(for duration: Duration) -> String {
+        func seconds(_ duration: Duration) -> String { "\(duration.components.seconds) s" }
+        let beginning = "step \(trainer.step + 1): nothing has come for \(seconds(duration)); waiting for "
+        let waited = machine.waitingFor
+        guard !waited.isEmpty else { return beginning + "a worker that takes shards" }
+        let named = waited.prefix(3).map { entry in
+            let shards = entry.ranges.map(\.description).joined(separator: ", ")
+            return "\(names[entry.worker]) (shards \(shards), for \(seconds(entry.waited)))"
+        }
+        let others = waited.count - named.count
+        return beginning + named.joined(separator: ", ") + (others > 0 ? " and \(others) more" : "")
+    }
+}

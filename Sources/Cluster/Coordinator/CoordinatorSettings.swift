@@ -1,0 +1,25 @@
+package import Coordination
+package import Messaging
+
+/// What a coordinator is told beside the run itself.
+package struct CoordinatorSettings: Sendable {
+    package var run: RunID
+    package var incarnation: UInt64
+    /// Where workers connect to; a second socket for their pings is opened beside it.
+    package var data: Endpoint
+    package var control: Endpoint
+    package var fallbackAfter: Duration
+    /// Threads for shards that are computed here.
+    package var threads: Int
+
+    package init(
+        run: RunID, incarnation: UInt64, data: Endpoint, control: Endpoint, fallbackAfter: Duration, threads: Int
+    ) {
+        self.run = run
+        self.incarnation = incarnation
+        self.data = data
+        self.control = control
+        self.fallbackAfter = fallbackAfter
+        self.threads = threads
+    }
+}

@@ -1,0 +1,48 @@
+internal import Coordination
+internal import Messaging
+
+/// The coordinator's two sockets: one for work, one for pings, so that no ping waits behind a gradient.
+struct CoordinatorSockets: ~Copyable {
+    let data: Socket
+    let control: Socket
+    /// Where the two really listen: ports are known.
+    let dataEndpoint: Endpoint
+    let controlEndpoint: Endpoint
+    private let poller: Poller
+    private let dataSlot: Poller.Slot
+    private let controlSlot: Poller.Slot
+
+    init(_ settings: CoordinatorSettings, in context: Context) throws {
+        // Both first: a value of this kind is made in one go or not at all.
+        let data = try Socket(.router, in: context, options: .data(frameBytes: frameBytes))
+        let control = try Socket(.router, in: context, options: .control())
+        let controlEndpoint = try control.bind(settings.control)
+        let dataEndpoint = try data.bind(settings.data)
+        (self.controlEndpoint, self.dataEndpoint) = (controlEndpoint, dataEndpoint)
+        var poller = Poller()
+        dataSlot = poller.add(data)
+        controlSlot = poller.add(control)
+        self.data = data
+        self.control = control
+        self.poller = poller
+    }
+
+    /// Waits for something to arrive, and hands it over; at most so much that everything else gets its turn.
+    borrowing func receive(within patience: Duration, _ take: (Received) -> Void) throws {
+        guard let ready = try poller.wait(within: patience) else { return }
+        if ready[dataSlot].contains(.readable) { try drain(data, take) }
+        if ready[controlSlot].contains(.readable) { try drain(control, take) }
+    }
+
+    private func drain(_ socket: borrowing Socket, _ take: (Received) -> Void) throws {
+        for _ in 0..<64 {
+            guard let received = try socket.receive(maximumFrames: 4) else { return }
+            take(received)
+        }
+    }
+
+    /// Closes both; what is on its way to workers has two seconds to get there.
+    consuming func close() throws {
+        try data.close(linger: .seconds(2))
+    }
+}
