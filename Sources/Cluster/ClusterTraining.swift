@@ -97,6 +97,11 @@ package enum ClusterTraining {
             )
         }
         if case .ipc(let path) = endpoint.transport {
+            if let obstacle = endpoint.obstacle {
+                throw ClusterError(
+                    exitCode: 2,
+                    "endpoint \(endpoint): \(obstacle) is there, which is no socket; expected a socket's path")
+            }
             do { try PrivateDirectory.check(URL(fileURLWithPath: path).deletingLastPathComponent().path) } catch {
                 throw ClusterError(exitCode: 2, "\(error)")
             }
@@ -106,8 +111,24 @@ package enum ClusterTraining {
     /// As `requireLoopback`, and nobody may listen there: libzmq takes a local socket over without a word.
     package static func requireFree(_ endpoint: Endpoint) throws {
         try requireLoopback(endpoint)
+        var sockets = [endpoint]
+        if case .ipc = endpoint.transport {
+            do { sockets.append(try controlEndpoint(beside: endpoint)) } catch {
+                throw ClusterError(exitCode: 2, "\(error) (the socket for pings, which lies beside it)")
+            }
+        }
+        for socket in sockets {
+            guard let obstacle = socket.obstacle else { continue }
+            throw ClusterError(
+                exitCode: 2,
+                "endpoint \(socket): \(obstacle) is there, which is no socket; expected a path that is free")
+        }
         if endpoint.hasListener {
             throw ClusterError("endpoint \(endpoint): another process listens there; expected one that is free")
+        }
+        if let objection = endpoint.bindingObjection {
+            throw ClusterError(
+                exitCode: 2, "endpoint \(endpoint): \(objection); expected an address and a port that can be bound")
         }
     }
 

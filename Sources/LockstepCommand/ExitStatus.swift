@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cluster
 import Foundation
+import Interchange
 import Sequences
 import Training
 
@@ -46,7 +47,7 @@ enum ExitStatus {
 
     static func code(for error: any Error) -> Int32 {
         switch error {
-        case is UsageError, is ConfigurationError, is SequenceError: usage
+        case is UsageError, is ConfigurationError, is SequenceError, is SafetensorsError: usage
         case let error as RunError: runErrorCode(error)
         case let error as ClusterError: error.exitCode
         default: Lockstep.exitCode(for: error) == .validationFailure ? usage : failed
@@ -56,16 +57,15 @@ enum ExitStatus {
     private static func runErrorCode(_ error: RunError) -> Int32 {
         switch error.code {
         case .held: held
-        case .exists, .notARun, .changed: usage
-        case .damaged, .noSpace, .denied, .file: failed
+        default: error.isBadInput ? usage : failed
         }
     }
 
     private static func sentence(for error: any Error) -> String {
         let text =
             Lockstep.exitCode(for: error) == .validationFailure
-            ? Lockstep.message(for: error) : String(describing: error)
-        return text.split(separator: "\n").joined(separator: " ")
+            ? ParserSentence.reworded(Lockstep.message(for: error)) : String(describing: error)
+        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
     }
 
     /// One line for people, on standard error.

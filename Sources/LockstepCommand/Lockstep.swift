@@ -33,6 +33,7 @@ struct Lockstep: AsyncParsableCommand {
         do {
             try selectInstructionSet()
             FloatingPointEnvironment.prepareThread()
+            try requireCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -42,6 +43,13 @@ struct Lockstep: AsyncParsableCommand {
         } catch {
             ExitStatus.exit(with: error)
         }
+    }
+
+    /// Refuses a first word that is no command; the parser would only call it unexpected.
+    private static func requireCommand(_ word: String?) throws {
+        let names = configuration.subcommands.compactMap { $0.configuration.commandName }
+        guard let word, !word.hasPrefix("-"), word != "help", !names.contains(word) else { return }
+        throw UsageError("command '\(word)': \(Names(names).sentence(for: word))")
     }
 
     /// `LOCKSTEP_ISA` names the kernels to use, for comparing them; they all give the same bits.

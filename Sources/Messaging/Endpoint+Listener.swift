@@ -33,6 +33,45 @@ extension Endpoint {
         }
     }
 
+    /// What lies at the path of a local endpoint and is no socket, as "a directory": libzmq would remove a file to bind there.
+    package var obstacle: String? {
+        guard case .ipc(let path) = transport else { return nil }
+        var status = stat()
+        guard unsafe lstat(path, &status) == 0 else { return nil }
+        return switch status.st_mode & S_IFMT {
+        case S_IFSOCK: nil
+        case S_IFDIR: "a directory"
+        case S_IFREG: "a file"
+        case S_IFLNK: "a symbolic link"
+        default: "something"
+        }
+    }
+
+    /// Why the system would not let a socket bind to this address of TCP, in its words; nil when it would.
+    ///
+    /// Tried and let go: whoever makes something before binding asks here first.
+    package var bindingObjection: String? {
+        guard case .tcp(let host, let port) = transport else { return nil }
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_socktype = Self.stream
+        unsafe hints.ai_flags = AI_NUMERICHOST
+        var found: UnsafeMutablePointer<addrinfo>?
+        let address = host == "localhost" ? "127.0.0.1" : host
+        guard unsafe getaddrinfo(address, port.map { String($0) } ?? "0", &hints, &found) == 0, let first = unsafe found
+        else { return "not an address of this machine" }
+        defer { unsafe freeaddrinfo(found) }
+        let descriptor = unsafe socket(first.pointee.ai_family, Self.stream, 0)
+        guard descriptor >= 0 else { return unsafe String(cString: strerror(errno)) }
+        defer { close(descriptor) }
+        // As libzmq does it: connections that are being closed are no obstacle.
+        var yes: Int32 = 1
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        guard unsafe bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else {
+            return unsafe String(cString: strerror(errno))
+        }
+        return nil
+    }
+
     #if canImport(Glibc)
         private static let stream = Int32(SOCK_STREAM.rawValue)
     #else

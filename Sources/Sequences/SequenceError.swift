@@ -9,6 +9,8 @@ package struct SequenceError: Error, Equatable, CustomStringConvertible {
         /// The file became shorter while it was read.
         case changed
         case empty
+        /// More than the machine should hold.
+        case tooLarge
         case oneSymbol
         case invalidUTF8
         case unknownSymbol

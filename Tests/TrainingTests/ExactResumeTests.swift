@@ -179,8 +179,8 @@ import Training
         let larger = try export(place, try place.begin("larger", other))
         #expect(sentence { try begin(place, "run", larger) }.contains(#"holds "recurrent."#))
         try place.write(Array("no".utf8), to: "given.safetensors")
-        let broken = try InitialParameters(path: "\(place.path)/given.safetensors")
-        #expect(sentence { try begin(place, "run", broken) }.hasPrefix("--init-from "))
+        #expect(sentence { try InitialParameters(path: "\(place.path)/given.safetensors") }.hasPrefix("--init-from "))
+        #expect(sentence { try begin(place, "run", wrong) }.contains("the file has changed since the run began"))
         #expect(sentence { try InitialParameters(path: "\(place.path)/none") }.contains("expected a safetensors file"))
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
     }

@@ -65,14 +65,17 @@ internal import Training
 
     @Test func `half a run, no run and no directory get one sentence each`() throws {
         try T.withPath { path in
-            #expect(T.error { try RunDirectory(path) }?.message == "\(path): there is no such run")
+            #expect(
+                T.error { try RunDirectory(path) }?.message
+                    == "\(path): there is no such run; expected the directory of one")
             try T.write([], to: path)
             #expect(
                 T.error { try RunDirectory(path) }?.message
                     == "\(path): not a directory; expected the directory of a run")
             #expect(
                 T.error { try RunDirectory.create(at: path, configuration: T.Settings()) }?.message
-                    == "cannot make directory \(path): Not a directory (errno 20)")
+                    == "cannot make directory \(path): Not a directory (errno 20); expected a place where a new directory can be made"
+            )
             try FileManager.default.removeItem(atPath: path)
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             let half = T.error { try RunDirectory(path) }
@@ -82,10 +85,11 @@ internal import Training
     }
 
     @Test(arguments: [
-        ("", "it is not JSON"), ("{", "it is not JSON"), ("[]", "the value is not a"), ("{}", "`lr` is missing"),
-        (#"{"lr":"x","steps":1,"nested":{}}"#, "`lr` is not a Double"),
+        ("", "it is empty; expected JSON"), ("{", "it is not JSON"), ("[]", "the value is not an object"),
+        ("{}", "`lr` is missing"),
+        (#"{"lr":"x","steps":1,"nested":{}}"#, "`lr` is not a number"),
         (#"{"lr":1,"steps":-1,"nested":{}}"#, "a number in it does not fit its place"),
-        (#"{"lr":1,"steps":1,"nested":{"a":[]}}"#, "`nested.a` is not a Int"),
+        (#"{"lr":1,"steps":1,"nested":{"a":[]}}"#, "`nested.a` is not a whole number in its range"),
     ])
     func `settings that cannot be read are named`(_ text: String, _ expected: String) throws {
         try T.withPath { path in

@@ -56,6 +56,9 @@ package struct SafetensorsFile: Sendable {
         self.source = source
     }
 
+    /// Of all of the file.
+    package var byteCount: Int { source.size }
+
     /// In the order of their bytes.
     package var names: [String] { entries.map(\.name) }
 

@@ -1,9 +1,8 @@
-import ArgumentParser
 import TensorCore
 import Training
 
 /// What `lockstep bench` measures.
-enum BenchMode: String, ExpressibleByArgument, CaseIterable {
+enum BenchMode: String, CaseIterable {
     case train, infer, ledger
 }
 

@@ -25,15 +25,15 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         help: "train: complete steps; infer: one sequence, one token at a time, each drawn from the scores before it.")
-    var mode = BenchMode.train
+    var mode = BenchMode.train.rawValue
 
-    @Option(help: "Threads in this process.")
+    @Option(parsing: .unconditional, help: "Threads in this process.")
     var threads = 1
 
-    @Option(help: "Local worker processes; 0 computes in this one.")
+    @Option(parsing: .unconditional, help: "Local worker processes; 0 computes in this one.")
     var workers = 0
 
-    @Option(help: "Shards of the batch. Default: one for each thread or worker.")
+    @Option(parsing: .unconditional, help: "Shards of the batch. Default: one for each thread or worker.")
     var shards: Int?
 
     @Flag(
@@ -42,10 +42,12 @@ struct BenchCommand: AsyncParsableCommand {
     )
     var packed = false
 
-    @Option(help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
+    @Option(
+        parsing: .unconditional,
+        help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
     var shortest = 1
 
-    @Option(help: "Measured steps; in mode infer 50 tokens each.")
+    @Option(parsing: .unconditional, help: "Measured steps; in mode infer 50 tokens each.")
     var steps = 20
 
     @Flag(help: "Print one JSON object on standard output.")
@@ -53,11 +55,13 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let workload = try choice(workload, "--workload", Workload.self),
-            let cell = try choice(cell, "--cell", Cell.self)
+            let cell = try choice(cell, "--cell", Cell.self), let mode = try choice(mode, "--mode", BenchMode.self)
         else { return }
-        for (flag, value, least) in [("--threads", threads, 1), ("--steps", steps, 1), ("--workers", workers, 0)]
-        where value < least || value > 1_000_000 {
-            throw UsageError("\(flag) \(value): expected a whole number from \(least) to 1000000")
+        for (flag, value, range) in [
+            ("--threads", threads, 1...1024), ("--steps", steps, 1...1_000_000), ("--workers", workers, 0...64),
+        ] where !range.contains(value) {
+            throw UsageError(
+                "\(flag) \(value): expected a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
@@ -73,6 +77,7 @@ struct BenchCommand: AsyncParsableCommand {
         let configuration = workload.configuration(
             cell: cell, parts: parts, shards: shards, steps: UInt64(steps + warmup))
         try configuration.validate()
+        try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
         let trainer = Trainer(configuration, source: workload.source(parts: parts))
         let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
         var seconds: [Double] = []

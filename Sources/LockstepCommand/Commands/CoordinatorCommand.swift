@@ -17,7 +17,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @Option(help: "Where workers connect: tcp://127.0.0.1:PORT, or ipc://PATH in a directory of mode 0700.")
     var bind: String
 
-    @Option(help: "Seconds to wait for a first worker before computing alone.")
+    @Option(parsing: .unconditional, help: "Seconds to wait for a first worker before computing alone.")
     var fallbackAfter: Double = 10
 
     @OptionGroup var training: TrainingOptions
@@ -32,7 +32,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let display = ProgressDisplay()
         let session = try RunSession.begin(
             at: output.resolveDirectory(configuration), configuration: configuration, source: source,
-            initial: training.initialParameters(), observer: display,
+            initial: training.initialParameters(configuration, source), observer: display,
             threads: threads)
         try await session.train(
             on: place, threads: threads, display: display,

@@ -19,7 +19,7 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "A text file; the run's own held-out part when left out.", completion: .file())
     var data: String?
 
-    @Option(help: "Threads.")
+    @Option(parsing: .unconditional, help: "Threads.")
     var threads = 2
 
     @Flag(help: "Print one JSON object on standard output.")

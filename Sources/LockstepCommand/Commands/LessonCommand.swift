@@ -39,7 +39,7 @@ struct LessonCommand: ParsableCommand {
         if let lr, !(lr > 0 && lr.isFinite) { throw UsageError("--lr \(lr): expected a positive number") }
         let chosen = lessons.filter { $0.name == name || name == "all" }
         guard !chosen.isEmpty else {
-            throw UsageError("lesson '\(name)': expected \(lessons.map { $0.name }.joined(separator: ", ")) or all")
+            throw UsageError("lesson '\(name)': \(Names(lessons.map { $0.name } + ["all"]).sentence(for: name))")
         }
         if let initial, seed != nil { throw UsageError("--initial \(initial) and --seed: expected one of the two") }
         if let initial, chosen.count > 1 {

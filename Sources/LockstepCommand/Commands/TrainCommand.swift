@@ -11,7 +11,9 @@ struct RunOptions: ParsableArguments {
     )
     var directory: String?
 
-    @Option(help: "Threads of this process, for shards computed in it and for validation. Default: one for each core.")
+    @Option(
+        parsing: .unconditional,
+        help: "Threads of this process, for shards computed in it and for validation. Default: one for each core.")
     var threads: Int?
 
     @Flag(help: "Print the summary as one JSON object on standard output.")
@@ -27,8 +29,13 @@ struct RunOptions: ParsableArguments {
     }
 
     /// The directory asked for, or `runs/addition-lstm-1` with the first number that is free.
-    func resolveDirectory(_ configuration: RunConfiguration) -> String {
-        if let directory { return directory }
+    func resolveDirectory(_ configuration: RunConfiguration) throws -> String {
+        if let directory {
+            guard !directory.isEmpty else {
+                throw UsageError("--run '': expected a directory that is empty or not there yet")
+            }
+            return directory
+        }
         let data =
             switch configuration.data {
             case .generated(let set): set.rawValue
@@ -55,7 +62,7 @@ struct TrainCommand: AsyncParsableCommand {
     @OptionGroup var training: TrainingOptions
     @OptionGroup var output: RunOptions
 
-    @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
+    @Option(parsing: .unconditional, help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
 
     @OptionGroup var supervision: SupervisionOptions
@@ -74,12 +81,12 @@ struct TrainCommand: AsyncParsableCommand {
         Leftovers.sweep()
         let supervisor = supervision.connection()
         let display = ProgressDisplay()
-        let directory = output.resolveDirectory(configuration)
+        let directory = try output.resolveDirectory(configuration)
         // Not of a run that is somebody else's: the supervisor goes on with what it is told of.
         if !FileManager.default.fileExists(atPath: "\(directory)/run.json") { supervisor?.begins(in: directory) }
         let session = try RunSession.begin(
             at: directory, configuration: configuration, source: source,
-            initial: training.initialParameters(), observer: display,
+            initial: training.initialParameters(configuration, source), observer: display,
             threads: threads)
         try await session.train(
             on: .local(workers: workers), threads: threads, display: display, json: output.json, supervisor: supervisor)
@@ -97,16 +104,16 @@ struct ResumeCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The run's directory.", valueName: "run"), completion: .directory)
     var directory: String
 
-    @Option(help: "Worker processes to start on this machine; 0 trains in this process.")
+    @Option(parsing: .unconditional, help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
 
     @Option(help: "Where workers connect, as for `lockstep coordinator`; instead of --workers.")
     var bind: String?
 
-    @Option(help: "With --bind: seconds to wait for a first worker before computing alone.")
+    @Option(parsing: .unconditional, help: "With --bind: seconds to wait for a first worker before computing alone.")
     var fallbackAfter: Double = 10
 
-    @Option(help: "Threads of this process. Default: one for each core.")
+    @Option(parsing: .unconditional, help: "Threads of this process. Default: one for each core.")
     var threads: Int?
 
     @Flag(help: "Print the summary as one JSON object on standard output.")

@@ -19,7 +19,7 @@ struct VerifyCommand: ParsableCommand {
     @Option(help: "Which steps, as 200..300 or 200. Default: all.")
     var steps: String?
 
-    @Option(help: "Threads of this process. Default: one for each core.")
+    @Option(parsing: .unconditional, help: "Threads of this process. Default: one for each core.")
     var threads: Int?
 
     @Flag(help: "Print one JSON object on standard output.")

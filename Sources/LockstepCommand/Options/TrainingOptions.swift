@@ -47,6 +47,7 @@ struct TrainingOptions: ParsableArguments {
     var batchSize: Int?
 
     @Option(
+        parsing: .unconditional,
         help:
             "Slices of a batch whose gradients are kept apart; a power of two. Part of the result, unlike the number of workers."
     )
@@ -97,7 +98,9 @@ struct TrainingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Steps between checkpoints.")
     var checkpointEvery: UInt64?
 
-    @Option(help: "How many of the newest checkpoints stay, beside the one with the least validation loss. Default: 3.")
+    @Option(
+        parsing: .unconditional,
+        help: "How many of the newest checkpoints stay, beside the one with the least validation loss. Default: 3.")
     var keepCheckpoints: Int?
 
     @Option(
@@ -105,15 +108,22 @@ struct TrainingOptions: ParsableArguments {
         completion: .file())
     var initFrom: String?
 
-    /// The file to begin from, if any.
-    func initialParameters() throws -> InitialParameters? {
-        try initFrom.map { try InitialParameters(path: URL(fileURLWithPath: $0).standardizedFileURL.path) }
+    /// The file to begin from, if any; one that is far too long for the model is refused unread.
+    func initialParameters(_ configuration: RunConfiguration, _ source: any SequenceSource) throws -> InitialParameters?
+    {
+        guard let initFrom else { return nil }
+        guard !initFrom.isEmpty else { throw UsageError("--init-from '': expected a safetensors file") }
+        return try InitialParameters(
+            path: URL(fileURLWithPath: initFrom).standardizedFileURL.path,
+            limit: configuration.parameterFileLimit(vocabularySize: source.vocabulary.count))
     }
 
     /// Every setting, checked, and the sequences that they name.
     func resolve() throws -> (configuration: RunConfiguration, source: any SequenceSource) {
         var configuration = RunConfiguration(data: try dataSet())
-        if let task, task != configuration.task { throw UsageError("--task '\(task)': expected language-model") }
+        if let task, task != configuration.task {
+            throw UsageError("--task '\(task)': \(Names([configuration.task]).sentence(for: task))")
+        }
         try takeModel(&configuration)
         try takeOptimizer(&configuration)
         configuration.stream = stream
@@ -129,39 +139,29 @@ struct TrainingOptions: ParsableArguments {
         if steps != nil, epochs != nil { throw UsageError("--steps and --epochs: expected one of the two") }
         try configuration.validate()
         let source = try configuration.makeSource()
-        try requireMemory(configuration, vocabulary: source.vocabulary.count)
-        for (flag, asked, there) in [
-            ("--seq-len", configuration.seqLen, source.sequenceLength),
-            ("--batch-size", configuration.batchSize, source.batchSize),
-        ] where asked != there {
-            throw UsageError("\(flag) \(asked): the sequences of \(source.name) fix it; expected \(there)")
-        }
+        try configuration.requireMemory(vocabularySize: source.vocabulary.count)
+        try configuration.requireFit(source)
         if let epochs {
             guard epochs > 0 else { throw UsageError("--epochs \(epochs): expected a positive whole number") }
             guard let each = source.stepsPerEpoch else {
                 throw UsageError("--epochs \(epochs): a generated set has no epochs; expected --steps")
             }
             let (total, overflows) = UInt64(epochs).multipliedReportingOverflow(by: UInt64(each))
-            configuration.steps = overflows ? .max : total
+            guard !overflows, total < RunConfiguration.stepLimit else {
+                let most = (RunConfiguration.stepLimit - 1) / UInt64(each)
+                throw UsageError("--epochs \(epochs): of \(each) steps each; expected at most \(most) of them")
+            }
+            configuration.steps = total
             try configuration.validate()
         }
         return (configuration, source)
-    }
-
-    /// Refuses a model or a batch that this machine cannot hold, before anything is made of it.
-    private func requireMemory(_ configuration: RunConfiguration, vocabulary: Int) throws {
-        let needed = configuration.estimatedBytes(vocabularySize: vocabulary)
-        let there = Double(ProcessInfo.processInfo.physicalMemory)
-        guard needed > there else { return }
-        throw UsageError(
-            "--hidden-size \(configuration.hiddenSize), --num-layers \(configuration.numLayers), --embedding-dim \(configuration.embeddingDim), --batch-size \(configuration.batchSize), --seq-len \(configuration.seqLen): needs about \(decimal(needed / 1e9, 1)) GB of memory; expected at most the \(decimal(there / 1e9, 1)) GB of this machine"
-        )
     }
 
     private func dataSet() throws -> RunConfiguration.DataSet {
         if let data {
             if let set { throw UsageError("--data \(data) and --set \(set): expected one of the two") }
             let mode = try choice(tokens, "--tokens", TextMode.self) ?? .characters
+            guard !data.isEmpty else { throw UsageError("--data '': expected a text file") }
             return .text(path: URL(fileURLWithPath: data).standardizedFileURL.path, mode: mode)
         }
         if let tokens { throw UsageError("--tokens \(tokens): expected a text (--data FILE)") }
@@ -196,17 +196,4 @@ struct TrainingOptions: ParsableArguments {
     private func largestPowerOfTwo(upTo limit: Int) -> Int {
         limit < 1 ? 1 : 1 << (Int.bitWidth - 1 - limit.leadingZeroBitCount)
     }
-}
-
-/// One of the names of an enumeration, or a sentence with all of them.
-func choice<Value: RawRepresentable & CaseIterable>(
-    _ text: String?, _ flag: String, _: Value.Type
-) throws -> Value? where Value.RawValue == String {
-    guard let text else { return nil }
-    guard let value = Value(rawValue: text) else {
-        let names = Value.allCases.map(\.rawValue)
-        throw UsageError(
-            "\(flag) '\(text)': expected \(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")")
-    }
-    return value
 }

@@ -34,6 +34,7 @@ package struct TextFile: Sendable {
         }
         let size = Int(status.st_size)
         guard size > 0 else { throw SequenceError(.empty, "\(path) is empty; wanted a text to learn from") }
+        try check(file, size, path)
 
         var failure: CInt = 0
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
@@ -50,6 +51,26 @@ package struct TextFile: Sendable {
             throw SequenceError(.changed, "\(path) shrank from \(size) to \(bytes.count) bytes while it was read")
         }
         return TextFile(path: path, bytes: bytes)
+    }
+
+    /// Refuses unread what could not be used: a text is held in memory, and a file of nothing but holes is no text.
+    private static func check(_ file: CInt, _ size: Int, _ path: String) throws(SequenceError) {
+        let limit = sysconf(CInt(_SC_PHYS_PAGES)) * sysconf(CInt(_SC_PAGESIZE)) / 4
+        guard limit <= 0 || size <= limit else {
+            throw SequenceError(
+                .tooLarge,
+                "\(path) has \(size) bytes; a text is held in memory, wanted at most \(limit), a quarter of this machine's"
+            )
+        }
+        #if os(Linux)
+            // SEEK_DATA, which glibc's module shows only to GNU programs.
+            let data = lseek(file, 0, 3)
+            if data < 0, errno == ENXIO {
+                throw SequenceError(
+                    .oneSymbol, "\(path) holds nothing but \(size) zeros that take no place on the disk; wanted a text")
+            }
+            _ = lseek(file, 0, SEEK_SET)
+        #endif
     }
 
     /// `read`, again when a signal came in between.

@@ -8,9 +8,25 @@ package struct InitialParameters: Codable, Sendable, Equatable {
     /// Of the file's bytes.
     package let sha256: String
 
-    /// - Throws: `ConfigurationError` when the file cannot be read.
-    package init(path: String) throws(ConfigurationError) {
+    /// - Parameter limit: bytes that the file may have; a longer one is not read.
+    /// - Throws: `ConfigurationError` when the file cannot be read, or is none of safetensors.
+    package init(path: String, limit: Int = .max) throws(ConfigurationError) {
         self.path = path
+        // The header alone says what most wrong files are, however long they are.
+        do {
+            let file = try SafetensorsFile(path: path)
+            guard file.byteCount <= limit else {
+                throw ConfigurationError(
+                    description:
+                        "--init-from \(path): \(file.byteCount) bytes, far more than a model with these settings has; expected at most \(limit)"
+                )
+            }
+        } catch let error as SafetensorsError {
+            throw ConfigurationError(
+                description: "--init-from \(error)" + (error.cause == nil ? "" : "; expected a safetensors file"))
+        } catch let error as ConfigurationError { throw error } catch {
+            preconditionFailure("InitialParameters: \(error)")
+        }
         sha256 = Self.hash(try Self.read(path))
     }
 

@@ -15,7 +15,8 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
         case adam, adamw, sgd, rmsprop
     }
 
-    package var task = "language-model"
+    package static let languageModel = "language-model"
+    package var task = languageModel
     package var data: DataSet
     /// Contiguous streams with carried state instead of windows.
     package var stream = false
@@ -52,6 +53,8 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var keepCheckpoints: Int?
 
     package static let defaultCheckpointsKept = 3
+    /// A run has fewer steps than this.
+    package static let stepLimit: UInt64 = 1 << 32
     var checkpointsKept: Int { keepCheckpoints ?? Self.defaultCheckpointsKept }
 
     /// The settings that a data set is trained with when nothing else is said.
@@ -101,21 +104,6 @@ extension RunConfiguration {
     }
 }
 
-extension RunConfiguration {
-    /// About how much memory a process that computes whole batches takes, in bytes.
-    ///
-    /// Of each parameter: itself, two packed forms, gradient, two moments and a copy on its way. Of each token: gates, states and
-    /// their gradients of every layer, scores and their gradient.
-    package func estimatedBytes(vocabularySize: Int) -> Double {
-        let (hidden, gates, classes) = (Double(hiddenSize), Double(cell.gatesPerUnit), Double(vocabularySize))
-        let inputs = (0..<numLayers).map { $0 == 0 ? Double(embeddingDim) : hidden }
-        let parameters =
-            classes * (Double(embeddingDim) + hidden) + inputs.reduce(0) { $0 + gates * hidden * ($1 + hidden + 2) }
-        let token = 2 * classes + inputs.reduce(0) { $0 + gates * hidden + 3 * hidden + 2 * $1 }
-        return 4 * (7 * parameters + token * Double(seqLen) * Double(batchSize))
-    }
-}
-
 /// A setting that cannot be used.
 package struct ConfigurationError: Error, CustomStringConvertible {
     /// One line: what, where, what was expected.
@@ -125,6 +113,7 @@ package struct ConfigurationError: Error, CustomStringConvertible {
 extension RunConfiguration {
     /// Checks every setting against its range and against the others.
     package func validate() throws(ConfigurationError) {
+        try require(task == Self.languageModel, "--task '\(task)': expected \(Self.languageModel)")
         for (flag, value, limit) in [
             ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20),
             ("--num-layers", numLayers, 255),
@@ -144,7 +133,9 @@ extension RunConfiguration {
         try require(
             weightDecay >= 0 && weightDecay.isFinite, "--weight-decay \(weightDecay): expected 0 or a positive number")
         try validateOptimizer()
-        try require(steps >= 1 && steps < 1 << 32, "--steps \(steps): expected a whole number from 1 to 4294967295")
+        try require(
+            steps >= 1 && steps < Self.stepLimit,
+            "--steps \(steps): expected a whole number from 1 to \(Self.stepLimit - 1)")
         for (flag, value) in [("--validation-every", validationEvery), ("--checkpoint-every", checkpointEvery)] {
             try require(value >= 1, "\(flag) \(value): expected a positive whole number")
         }

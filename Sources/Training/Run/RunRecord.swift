@@ -34,12 +34,18 @@ package struct RunRecord: Codable, Sendable, Equatable {
     /// - Throws: `ConfigurationError` when the data has changed since.
     package func openSource(of path: String) throws -> any SequenceSource {
         let source = try configuration.makeSource()
+        try configuration.requireFit(source)
         let hash = Self.hash(of: source)
         guard hash == dataSHA256 else {
             throw ConfigurationError(
                 description:
                     "\(path): the data has changed: \(source.name) has SHA-256 \(hash), the run began with \(dataSHA256)"
             )
+        }
+        guard source.vocabulary == vocabulary else {
+            throw ConfigurationError(
+                description:
+                    "\(path)/run.json: `vocabulary` is not that of \(source.name); expected it as the run began")
         }
         return source
     }

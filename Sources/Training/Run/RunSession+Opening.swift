@@ -31,7 +31,7 @@ extension RunSession {
         at path: String, observer: any ProgressObserver, threads: Int
     ) throws -> RunSession {
         let directory = try RunDirectory(path)
-        let record = try directory.configuration(as: RunRecord.self)
+        let record = try RunRecord(reading: directory, for: .training)
         let source = try record.openSource(of: path)
         let held = try directory.hold()
         let resumption = try held.resume(accepting: { checkpoint throws(RunError) in

@@ -16,7 +16,7 @@ package struct TrainedRun {
     /// - Throws: `RunError` when there is no run, or none of its checkpoints verifies.
     package init(path: String) throws {
         let directory = try RunDirectory(path)
-        record = try directory.configuration(as: RunRecord.self)
+        record = try RunRecord(reading: directory, for: .inference)
         let (checkpoint, skipped) = try directory.newestCheckpoint()
         guard let checkpoint else {
             throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")

@@ -21,8 +21,9 @@ package struct RunDirectory: Sendable, Equatable {
     ///
     /// - Throws: `RunError.notARun` when there is none, or the beginning of one.
     package init(_ path: String) throws(RunError) {
+        guard !path.isEmpty else { throw RunError(.notARun, "run '': expected the directory of a run") }
         guard let kind = FileSystem.kind(of: path, followsLinks: true) else {
-            throw RunError(.notARun, "\(path): there is no such run")
+            throw RunError(.notARun, "\(path): there is no such run; expected the directory of one")
         }
         guard kind == .directory else {
             throw RunError(.notARun, "\(path): not a directory; expected the directory of a run")
@@ -43,7 +44,11 @@ package struct RunDirectory: Sendable, Equatable {
     ///   - configuration: what `run.json` is to hold.
     /// - Throws: `RunError.exists` when something is there; nothing of it is touched.
     package static func create(at path: String, configuration: some Encodable) throws(RunError) -> HeldRun {
-        let isNew = try FileSystem.makeDirectory(path)
+        let isNew: Bool
+        do { isNew = try FileSystem.makeDirectory(path) } catch {
+            throw RunError(
+                error.code, "\(error.message); expected a place where a new directory can be made", cause: error.cause)
+        }
         do {
             try refuseIfOccupied(path)
             let lock = try RunLock(run: path)

@@ -53,6 +53,19 @@ package struct RunError: Error, CustomStringConvertible {
 
     package var description: String { message }
 
+    /// Whether what the user named is at fault: a run that is half there or damaged, a file that is no file or may not be read, a place
+    /// where nothing can be made. Otherwise it is the system's, or another process's.
+    package var isBadInput: Bool {
+        switch code {
+        case .exists, .notARun, .changed, .damaged: return true
+        case .held, .noSpace: return false
+        case .denied, .file:
+            guard let failure = cause as? FileFailure else { return false }
+            let isSystems = failure.number.map { [EIO, EMFILE, ENFILE, ENOMEM].contains($0) } ?? false
+            return ["open", "read", "make directory"].contains(failure.operation) && !isSystems
+        }
+    }
+
     /// Reads through `body` and says what went wrong in this type.
     static func reading<Result>(_ body: () throws(FileFailure) -> Result) throws(RunError) -> Result {
         do { return try body() } catch { throw RunError(error) }

@@ -14,7 +14,7 @@ package struct RunComparison: Sendable {
     package init(_ left: String, _ right: String) throws {
         let directories = (try RunDirectory(left), try RunDirectory(right))
         let records = (
-            try directories.0.configuration(as: RunRecord.self), try directories.1.configuration(as: RunRecord.self)
+            try RunRecord(reading: directories.0, for: .reading), try RunRecord(reading: directories.1, for: .reading)
         )
         settings = try records.0.differences(from: records.1)
         // First the entries as one number each, so that ledgers of any length fit; then the two lines themselves.

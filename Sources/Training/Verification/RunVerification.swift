@@ -37,7 +37,7 @@ package struct RunVerification {
     /// - Throws: `RunError` when the ledger does not hold together, `ConfigurationError` when the data has changed or the steps are not there.
     package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
         directory = try RunDirectory(path)
-        record = try directory.configuration(as: RunRecord.self)
+        record = try RunRecord(reading: directory, for: .training)
         let source = try record.openSource(of: path)
         var heads = [UInt64(0): String(decoding: LedgerLine.noHash, as: UTF8.self)]
         let kept = Set(try directory.checkpointSteps())

@@ -1,0 +1,58 @@
+import Foundation
+
+/// What the parser says of a command line, in the form that all other sentences have: what, where, what was expected.
+enum ParserSentence {
+    static func reworded(_ message: String) -> String {
+        if let (value, option) = quoted(message, "The value '", "' is invalid for '") {
+            return "\(name(option)) '\(value)': expected \(expectation(name(option), value))"
+        }
+        if let (option, _) = quoted(message, "Missing value for '", "'") {
+            return "\(name(option)): expected \(expectation(name(option), "")) after it"
+        }
+        if let (argument, _) = quoted(message, "Unexpected argument '", "'") {
+            return "argument '\(argument)': expected none here"
+        }
+        if let (option, rest) = quoted(message, "Unknown option '", "'") {
+            let near = quoted(rest, ". Did you mean '", "'").map { "did you mean \($0.0)?" }
+            return "\(option): no such option; \(near ?? "expected one that --help lists")"
+        }
+        return message
+    }
+
+    /// The text between two marks and what follows the second, if the message begins with the first.
+    private static func quoted(_ message: String, _ opening: String, _ closing: String) -> (String, String)? {
+        guard message.hasPrefix(opening) else { return nil }
+        let content = message.dropFirst(opening.count)
+        // A value may hold quotation marks of its own; the last ones are the parser's, but for those of a question.
+        let isQuestion = content.contains("'. Did you mean '")
+        let options: String.CompareOptions = isQuestion ? [] : .backwards
+        guard let end = content.range(of: closing, options: options) else { return nil }
+        let rest = String(content[end.upperBound...])
+        return (String(content[..<end.lowerBound]), rest)
+    }
+
+    /// `--lr` of `--lr <lr>` or `--lr <lr>'`.
+    private static func name(_ option: String) -> String {
+        option.prefix { $0 != " " && $0 != "'" }.description
+    }
+
+    private static let wholeNumbers: Set<String> = [
+        "--batch-size", "--checkpoint-every", "--embedding-dim", "--epochs", "--hidden-size", "--keep-checkpoints",
+        "--length",
+        "--num-layers", "--seed", "--seq-len", "--shards", "--shortest", "--steps", "--threads", "--top-k",
+        "--validation-every",
+        "--warmup-steps", "--workers",
+    ]
+    private static let numbers: Set<String> = [
+        "--clip-norm", "--dropout", "--fallback-after", "--lr", "--min-lr-factor", "--momentum", "--temperature",
+        "--weight-decay",
+    ]
+
+    private static func expectation(_ option: String, _ value: String) -> String {
+        if numbers.contains(option) { return "a number" }
+        guard wholeNumbers.contains(option) else { return "a value" }
+        // Written as one, and yet refused: it fits no machine word.
+        return !value.isEmpty && value.allSatisfy { $0.isASCII && $0.isNumber }
+            ? "a whole number below 2^63" : "a whole number, 0 or more"
+    }
+}

@@ -1,0 +1,67 @@
+internal import Foundation
+package import Sequences
+
+extension RunConfiguration {
+    /// Refuses a model or a batch that this machine cannot hold, before anything is made of it.
+    package func requireMemory(vocabularySize: Int) throws(ConfigurationError) {
+        try Self.require(
+            estimatedBytes(vocabularySize: vocabularySize),
+            of:
+                "--hidden-size \(hiddenSize), --num-layers \(numLayers), --embedding-dim \(embeddingDim), --batch-size \(batchSize), --seq-len \(seqLen)"
+        )
+    }
+
+    /// The same of the model alone, for a process that only uses it.
+    func requireMemoryOfModel(vocabularySize: Int) throws(ConfigurationError) {
+        // As the checkpoint's bytes, as read, and packed for products.
+        try Self.require(
+            16 * parameterCount(vocabularySize: vocabularySize),
+            of: "--hidden-size \(hiddenSize), --num-layers \(numLayers), --embedding-dim \(embeddingDim)")
+    }
+
+    private static func require(_ needed: Double, of settings: String) throws(ConfigurationError) {
+        let there = Double(ProcessInfo.processInfo.physicalMemory)
+        guard needed > there else { return }
+        func gigabytes(_ bytes: Double) -> String { String(format: "%.1f GB", bytes / 1e9) }
+        throw ConfigurationError(
+            description:
+                "\(settings): needs about \(gigabytes(needed)) of memory; expected at most the \(gigabytes(there)) of this machine"
+        )
+    }
+
+    /// Holds sizes that a set of sequences fixes against those asked for.
+    package func requireFit(_ source: any SequenceSource) throws(ConfigurationError) {
+        for (flag, asked, there) in [
+            ("--seq-len", seqLen, source.sequenceLength), ("--batch-size", batchSize, source.batchSize),
+        ] where asked != there {
+            throw ConfigurationError(
+                description: "\(flag) \(asked): the sequences of \(source.name) fix it; expected \(there)")
+        }
+    }
+
+    /// About how much memory a process that computes whole batches takes, in bytes.
+    ///
+    /// Of each parameter: itself, two packed forms, gradient, two moments and a copy on its way. Of each token: gates, states and
+    /// their gradients of every layer, scores and their gradient.
+    private func estimatedBytes(vocabularySize: Int) -> Double {
+        let token =
+            2 * Double(vocabularySize)
+            + inputs.reduce(0) { $0 + (Double(cell.gatesPerUnit) + 3) * Double(hiddenSize) + 2 * $1 }
+        return 4 * (7 * parameterCount(vocabularySize: vocabularySize) + token * Double(seqLen) * Double(batchSize))
+    }
+
+    /// Numbers that the model has, but for the output layer's bias.
+    private func parameterCount(vocabularySize: Int) -> Double {
+        let (hidden, gates) = (Double(hiddenSize), Double(cell.gatesPerUnit))
+        return Double(vocabularySize) * (Double(embeddingDim) + hidden)
+            + inputs.reduce(0) { $0 + gates * hidden * ($1 + hidden + 2) }
+    }
+
+    /// Widths of each layer's input.
+    private var inputs: [Double] { (0..<numLayers).map { Double($0 == 0 ? embeddingDim : hiddenSize) } }
+
+    /// Bytes that a file with the model's parameters stays well below, its header included.
+    package func parameterFileLimit(vocabularySize: Int) -> Int {
+        Int(min(1e18, 8 * parameterCount(vocabularySize: vocabularySize))) + 1 << 24
+    }
+}

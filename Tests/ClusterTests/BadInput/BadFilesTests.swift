@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// Files that are no texts, and what is said of them wherever a text is wanted.
+private let badTexts: [BadInput] =
+    [
+        ("empty", "is empty"), ("pipe", "is a pipe, a socket or a device"), ("directory", "is a directory"),
+        ("missing", "No such file"), ("loop", "symbolic links"), ("huge", "10737418240"), ("text/x", "Not a directory"),
+    ].flatMap { file, sentence in
+        [
+            BadInput("train --data @\(file) --run @new", says: file, sentence),
+            BadInput("coordinator --bind ipc://@place/s --data @\(file) --run @new", says: file, sentence),
+            BadInput("evaluate @run --data @\(file)", says: file, sentence),
+        ]
+    } + [
+        .init("train --data @one --run @new", says: "holds only one symbol"),
+        .init("train --data @latin1 --run @new", says: "is not valid UTF-8 at byte offset 3 (0xE9)"),
+        .init("train --data @short --run @new", says: "a sequence length of 64 needs one more"),
+        .init("train --data @short --stream --run @new", says: "short"),
+        .init("train --data '' --run @new", says: "--data '': expected a text file"),
+        .init("train --data /dev/zero --run @new", says: "a device"),
+        .init("train --data /proc/self/mem --run @new", says: "is empty"),
+        .init("evaluate @run --data @latin1", says: "is not among the 12 symbols"),
+        .init("evaluate @run --data /dev/null", says: "a device"),
+    ]
+
+/// Files that are not the parameters of the model, where such are wanted.
+private let badParameters: [BadInput] =
+    [
+        ("empty", "expected at least 8"), ("pipe", "not a regular file"), ("directory", "Is a directory"),
+        ("missing", "No such file"), ("loop", "symbolic links"), ("huge", "header byte 0"), ("text", "a header of"),
+        ("noise.safetensors", "a header of 18446744073709551615 bytes"),
+    ].flatMap { file, sentence in
+        [
+            BadInput("train --set hello --init-from @\(file) --run @new", says: "--init-from", sentence),
+            BadInput("lesson gru --initial @\(file)", says: "--initial", sentence),
+        ]
+    } + [
+        .init(
+            "train --set hello --init-from @huge.safetensors --run @new", says: "10737418321 bytes", "expected at most"),
+        .init(
+            "train --set hello --init-from @run/checkpoints/step-00000002/optimizer.safetensors --run @new",
+            says: "holds \"exp_avg."),
+        .init("train --set hello --init-from '' --run @new", says: "--init-from ''"),
+    ]
+
+/// Places where no run can be made.
+private let badPlaces: [BadInput] = [
+    ("@text", "Not a directory"), ("@text/run", "Not a directory"), ("@pipe", "Not a directory"),
+    ("/proc/run", "No such file"),
+    ("@loop/run", "symbolic links"), ("@place/\(String(repeating: "x", count: 300))", "File name too long"),
+    ("@run", "lockstep resume"), ("@directory/../run/checkpoints", "expected a directory that is empty"),
+].map { place, sentence in BadInput("train --set hello --steps 3 --run \(place)", says: sentence) }
+
+@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+struct `A file is answered with one line and exit code 2` {
+    @Test(arguments: badTexts) func `that is no text`(input: BadInput) throws { try input.expectRefusal() }
+
+    @Test(arguments: badParameters) func `that is not the model's parameters`(input: BadInput) throws {
+        try input.expectRefusal()
+    }
+
+    @Test(arguments: badPlaces) func `in whose place no run can be made`(input: BadInput) throws {
+        try input.expectRefusal()
+    }
+
+    @Test(arguments: ["train --data @huge --run @new", "train --set hello --init-from @huge.safetensors --run @new"])
+    func `that is larger than the memory it may take`(line: String) throws {
+        let place = try Workplace()
+        let words = try line.split(separator: " ").map { "'\(try Wrecks.shared.resolve(String($0), place.path))'" }
+        // Kilobytes of address space: far less than the file's ten million.
+        let outcome = try place.shell(
+            "ulimit -v 4000000; '\(Workplace.executable("lockstep"))' \(words.joined(separator: " "))")
+        expect(refused: outcome)
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/new"))
+    }
+
+    @Test func `that has changed since the run began`() throws {
+        let place = try Workplace()
+        let file = try place.text()
+        let common = ["--hidden-size", "8", "--batch-size", "8", "--seq-len", "8", "--threads", "1"]
+        let run = "\(place.path)/run"
+        let process = try place.start(["train", "--data", file, "--steps", "4000000", "--run", run] + common)
+        #expect(process.wait { process.errors.contains("step ") })
+        // Under its feet: the run goes on with what it has read.
+        try "other".write(toFile: file, atomically: false, encoding: .utf8)
+        process.signal(SIGINT)
+        #expect(process.wait().code == 130)
+        for command in [["resume", run], ["verify", run, "--steps", "1"], ["evaluate", run]] {
+            let outcome = try place.run(command)
+            expect(refused: outcome)
+            #expect(outcome.errors.contains("text"), "\(outcome.errors)")
+        }
+    }
+
+    @Test func `that may not be read`() throws {
+        let place = try Workplace()
+        let file = try place.text()
+        #expect(unsafe chmod(file, 0) == 0 && chmod(place.path, 0o755) == 0)
+        // The superuser may read everything, and so becomes nobody.
+        let prefix = geteuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : ""
+        let command = "\(prefix) '\(Workplace.executable("lockstep"))'"
+        guard try place.shell("\(command) --version").code == 0 else {
+            print("not tried: nobody may not run \(Workplace.executable("lockstep")), or there is no setpriv")
+            return
+        }
+        for arguments in [
+            "train --data '\(file)' --run /tmp/lockstep-never", "train --set hello --init-from '\(file)'",
+        ] {
+            let outcome = try place.shell("\(command) \(arguments)")
+            expect(refused: outcome)
+            #expect(outcome.errors.contains("Permission denied"), "\(outcome.errors)")
+        }
+        let forbidden = try place.shell("\(command) train --set hello --steps 3 --run '\(place.path)/run'")
+        expect(refused: forbidden)
+        #expect(forbidden.errors.contains("cannot make directory"), "\(forbidden.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "/tmp/lockstep-never"))
+    }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import Testing
+
+/// A run to which something was done, and the commands that must refuse it then.
+private struct HalfRun: Sendable, CustomTestStringConvertible {
+    let what: String
+    /// Lines of the shell, in a copy of the run's directory.
+    let damage: String
+    let commands: [String]
+    let sentence: String
+
+    static let all = ["resume", "sample", "evaluate", "verify", "diff"]
+
+    init(_ what: String, _ damage: String, _ commands: [String] = all, says sentence: String) {
+        (self.what, self.damage, self.commands, self.sentence) = (what, damage, commands, sentence)
+    }
+
+    /// One setting of `run.json` is another.
+    init(setting: String, _ value: String, _ commands: [String] = all, says sentence: String) {
+        self.init(
+            "\(setting) \(value)", #"sed -i 's/"\#(setting)" : [^,]*/"\#(setting)" : \#(value)/' run.json"#, commands,
+            says: sentence)
+    }
+
+    var testDescription: String { what }
+}
+
+private let eachParameters = "for f in checkpoints/*/parameters.safetensors; do"
+
+private let halfRuns: [HalfRun] = [
+    .init("no run.json", "rm run.json", says: "not a run: run.json"),
+    .init("an empty run.json", ": > run.json", says: "run.json: it is empty"),
+    .init("half a run.json", "head -c 300 run.json > x; mv x run.json", says: "run.json: it is not JSON"),
+    .init("null", "echo null > run.json", says: "run.json: the value is not an object"),
+    .init("a list", "echo '[]' > run.json", says: "run.json: the value is not an object"),
+    .init("noise", "head -c 1000 /dev/urandom > run.json", says: "run.json: it is not JSON"),
+    .init("nested without end", "printf '[%.0s' {1..100000} > run.json", says: "run.json: "),
+    .init("a run.json of 10 GB", "truncate -s 10G run.json", says: "it has 10737418240 bytes"),
+    .init("a directory for run.json", "rm run.json; mkdir run.json", says: "not a run"),
+    .init("a pipe for run.json", "rm run.json; mkfifo run.json", says: "not a run"),
+    .init("no hidden size", "sed -i '/hiddenSize/d' run.json", says: "`configuration.hiddenSize` is missing"),
+    .init(setting: "hiddenSize", "-8", says: "run.json: --hidden-size -8: expected a whole number"),
+    .init(setting: "hiddenSize", "0", says: "--hidden-size 0"),
+    .init(setting: "hiddenSize", "99999999999999999999", says: "a number in it does not fit"),
+    .init(setting: "hiddenSize", "1000000", ["resume", "sample", "evaluate", "verify"], says: "GB of memory"),
+    .init(setting: "hiddenSize", "16", ["resume"], says: "changed since step 6: hiddenSize: 8 and 16"),
+    .init(setting: "hiddenSize", "16", ["sample", "evaluate"], says: "expected F32 of shape [64, 64]"),
+    .init(setting: "cell", #""lstn""#, says: #"`configuration.cell`: "lstn" is none of the names"#),
+    .init(setting: "task", #""tagging""#, says: "--task 'tagging': expected language-model"),
+    .init(setting: "shards", "3", says: "--shards 3: expected a power of two"),
+    .init(setting: "shards", "0", says: "--shards 0"), .init(setting: "batchSize", "0", says: "--batch-size 0"),
+    .init(setting: "seqLen", "-1", says: "--seq-len -1"),
+    .init(setting: "validationEvery", "0", says: "--validation-every 0"),
+    .init(setting: "checkpointEvery", "0", says: "--checkpoint-every 0"), .init(setting: "lr", "-1", says: "--lr -1.0"),
+    .init(setting: "lr", #""NaN""#, says: "--lr nan"),
+    .init(setting: "lr", #""fast""#, says: "`configuration.lr` is not a number"),
+    .init(setting: "dropout", "2", says: "--dropout 2.0"), .init(setting: "steps", "0", says: "--steps 0"),
+    .init(setting: "run", #""xyz""#, says: "expected 32 hexadecimal digits"),
+    .init(setting: "symbols", #""""#, says: "a vocabulary has at least one symbol and none twice"),
+    .init(setting: "symbols", #""aab""#, says: "none twice"),
+    .init(setting: "symbols", #""abc""#, ["resume", "sample", "evaluate", "verify"], says: "c"),
+    .init("no ledger", "rm ledger.jsonl", ["resume", "verify"], says: "ledger"),
+    .init("an empty ledger", ": > ledger.jsonl", ["resume", "verify"], says: "ledger"),
+    .init(
+        "a ledger of words", "echo hi > ledger.jsonl", ["resume", "verify", "diff"],
+        says: "line 1 is not a line of a ledger"),
+    .init(
+        "an edited ledger", #"sed -i '3s/"tokens":6/"tokens":7/' ledger.jsonl"#, ["verify", "diff"],
+        says: "line 3 is not what its hash was made from"),
+    .init(
+        "a ledger without its second line", "sed -i 2d ledger.jsonl", ["resume", "verify", "diff"],
+        says: "line 2 is of step 3; expected step 2"),
+    .init(
+        "a directory for a ledger", "rm ledger.jsonl; mkdir ledger.jsonl", ["resume", "verify", "diff"],
+        says: "ledger.jsonl"),
+    .init(
+        "a pipe for a ledger", "rm ledger.jsonl; mkfifo ledger.jsonl", ["resume", "verify", "diff"],
+        says: "ledger.jsonl"),
+    .init("no checkpoint", "rm -r checkpoints", ["sample", "evaluate"], says: "no checkpoint yet"),
+    .init(
+        "a file for checkpoints", "rm -r checkpoints; : > checkpoints", ["resume", "sample", "evaluate", "verify"],
+        says: "checkpoints"),
+    .init(
+        "no manifest", "rm checkpoints/*/manifest.json", ["resume", "sample", "evaluate"],
+        says: "no checkpoint can be used"),
+    .init(
+        "half a manifest", "for f in checkpoints/*/manifest.json; do echo '{' > $f; done",
+        ["resume", "sample", "evaluate"],
+        says: "no checkpoint can be used"),
+    .init(
+        "a manifest that leads elsewhere",
+        "sed -i 's:parameters.safetensors:../../run.json:' checkpoints/*/manifest.json",
+        ["resume", "sample", "evaluate"], says: "is not the name of a file"),
+    .init(
+        "no parameters", "rm checkpoints/*/parameters.safetensors", ["resume", "sample", "evaluate"],
+        says: "No such file"),
+    .init(
+        "parameters cut short", "truncate -s 100 checkpoints/*/parameters.safetensors",
+        ["resume", "sample", "evaluate"], says: "100 bytes"),
+    .init(
+        "one byte of the parameters",
+        "\(eachParameters) printf x | dd of=$f bs=1 seek=4000 conv=notrunc status=none; done",
+        ["resume", "sample", "evaluate"], says: "its SHA-256 differs"),
+    .init(
+        "parameters of 10 GB", "truncate -s 10G checkpoints/*/parameters.safetensors",
+        ["resume", "sample", "evaluate"],
+        says: "10737418240 bytes"),
+    .init(
+        "pipes for parameters", "\(eachParameters) rm $f; mkfifo $f; done", ["resume", "sample", "evaluate"],
+        says: "not a regular file"),
+    .init("a directory for a lock", "rm lock; mkdir lock", ["resume"], says: "lock: not a regular file"),
+    .init("a pipe for a lock", "rm lock; mkfifo lock", ["resume"], says: "lock: not a regular file"),
+    .init(
+        "a word for an incarnation", "echo x > incarnation", ["resume"], says: "incarnation: expected a whole number"),
+    .init("an incarnation of 10 GB", "truncate -s 10G incarnation", ["resume"], says: "incarnation"),
+    .init("a directory for metrics", "rm metrics.jsonl; mkdir metrics.jsonl", ["resume"], says: "metrics.jsonl"),
+    .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume"], says: "metrics.jsonl"),
+]
+
+/// What follows can be made anew; the commands go on without it.
+private let harmless: [(what: String, damage: String)] = [
+    ("no latest", "rm latest"), ("a latest that points nowhere", "echo 999 > latest"),
+    ("a latest of words", "echo x > latest"),
+    ("no summary", "rm summary.json"), ("half a summary", "echo '{' > summary.json"),
+    ("no metrics", "rm metrics.jsonl"),
+    ("no lock", "rm lock"), ("metrics of words", "echo x > metrics.jsonl"), ("no incarnation", "rm incarnation"),
+]
+
+@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+struct `A run that is half there` {
+    @Test(arguments: halfRuns)
+    fileprivate func `is refused by every command that needs what is missing, and stays as it is`(half: HalfRun) throws
+    {
+        let place = try Workplace()
+        let whole = try Wrecks.shared.resolve("@run", place.path)
+        let run = "\(place.path)/half"
+        #expect(try place.shell("cp -r '\(whole)' half && cd half && \(half.damage)").code == 0)
+        let before = try contents(of: run)
+        for command in half.commands {
+            let outcome = try place.run([command, run] + (command == "diff" ? [whole] : []))
+            expect(refused: outcome)
+            #expect(outcome.errors.contains(half.sentence), "\(command): \(outcome.errors)")
+            #expect(outcome.errors.contains(place.path), "\(command): \(outcome.errors)")
+        }
+        #expect(try contents(of: run) == before)
+    }
+
+    @Test(arguments: harmless.map(\.what))
+    func `goes on where what is missing follows from the rest`(what: String) throws {
+        let place = try Workplace()
+        let whole = try Wrecks.shared.resolve("@run", place.path)
+        let damage = try #require(harmless.first { $0.what == what }).damage
+        #expect(try place.shell("cp -r '\(whole)' half && cd half && \(damage)").code == 0)
+        for command in ["sample", "verify", "resume"] {
+            let outcome = try place.run(
+                [command, "\(place.path)/half"] + (command == "sample" ? ["--length", "5"] : []))
+            #expect(outcome.code == 0 && !outcome.errors.contains("Fatal"), "\(command): \(outcome)")
+        }
+        #expect(try place.run(["diff", "\(place.path)/half", whole]).output == "identical: steps 1 to 6\n")
+    }
+
+    /// Sizes and bytes of everything but who held the run, and how often.
+    private func contents(of run: String) throws -> [String: Data] {
+        var contents: [String: Data] = [:]
+        for name in try FileManager.default.subpathsOfDirectory(atPath: run)
+        where !["lock", "incarnation"].contains(name) {
+            var status = stat()
+            guard unsafe lstat("\(run)/\(name)", &status) == 0 else { continue }
+            let isRead = status.st_mode & S_IFMT == S_IFREG && status.st_size < 1 << 20
+            contents[name] =
+                isRead
+                ? try Data(contentsOf: URL(fileURLWithPath: "\(run)/\(name)"))
+                : Data("\(status.st_mode) \(status.st_size)".utf8)
+        }
+        return contents
+    }
+}
