@@ -41,6 +41,15 @@ func testSeeds(_ count: Int) -> [UInt64] {
     return (0..<UInt64(count)).map { mixed($0 &+ 0x10C5_7E90) }
 }
 
+/// The seeds of the simulation: as `testSeeds`, or as many as `LOCKSTEP_SIMULATE` says.
+func simulationSeeds(_ count: Int) -> [UInt64] {
+    let text = unsafe getenv("LOCKSTEP_SIMULATE").map { unsafe String(cString: $0) }
+    return testSeeds(text.flatMap { Int($0) } ?? count)
+}
+
+/// Whether somebody has asked for another number of seeds, and wants to hear what they came to.
+var isSimulatingMore: Bool { unsafe getenv("LOCKSTEP_SIMULATE") != nil }
+
 /// Marks a failure with what replays it.
 func replay(_ seed: UInt64) -> Comment {
     "replay with LOCKSTEP_TEST_SEED=\(seed)"

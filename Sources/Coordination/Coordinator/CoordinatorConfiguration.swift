@@ -18,6 +18,8 @@ package struct CoordinatorConfiguration: Sendable {
     /// The model's description, handed to every worker as it is.
     package var model: [UInt8]
 
+    /// How streams are cut; another than the standard one in tests only.
+    package var framing = Framing.standard
     package var maximumWorkers = 64
     /// Silence after which a worker gets no new range.
     package var suspectAfter: Duration = .seconds(3)

@@ -15,8 +15,9 @@ extension CoordinatorMachine {
                     known
                 } else {
                     PartialAnswer(
-                        assembly: try StreamAssembly(total: header.total, limit: configuration.answerLimit),
-                        isStored: first == nil)
+                        assembly: try StreamAssembly(
+                            total: header.total, limit: configuration.answerLimit, framing: configuration.framing),
+                        isStored: first == nil || planted.contains(.countTwice))
                 }
             if try partial.assembly.accept(header) == .repeated {
                 members[worker]!.partials[subtree] = partial
@@ -47,7 +48,7 @@ extension CoordinatorMachine {
     private mutating func answered(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
         let step = progress!.step
         markAnswered(subtree, by: worker)
-        guard progress!.answers[subtree] == nil else {
+        guard progress!.answers[subtree] == nil || planted.contains(.countTwice) else {
             if !partial.hasConflict { counters.equalAnswers += 1 }
             return
         }
@@ -70,6 +71,7 @@ extension CoordinatorMachine {
         _ second: inout PartialAnswer, of worker: WorkerID, with first: FirstAnswer, at subtree: Subtree
     ) {
         guard !second.hasConflict, !second.assembly.agrees(with: first.assembly) else { return }
+        if planted.contains(.ignoreDifference) { return }
         second.hasConflict = true
         counters.conflicts += 1
         directives.append(

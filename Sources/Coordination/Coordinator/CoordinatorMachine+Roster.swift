@@ -22,7 +22,10 @@ extension CoordinatorMachine {
         members[worker]!.lastHeard = now
         members[worker]!.isSuspect = false
         guard message.header.run == configuration.run else { return countStale(.run) }
-        guard message.header.incarnation == configuration.incarnation else { return countStale(.incarnation) }
+        guard message.header.incarnation == configuration.incarnation || planted.contains(.acceptStaleIncarnation)
+        else {
+            return countStale(.incarnation)
+        }
 
         switch message.body {
         case .pull(let status):

@@ -79,6 +79,8 @@ package struct CoordinatorMachine: Sendable {
         )
     }
 
+    var planted: PlantedBugs { configuration.framing.planted }
+
     var membersInOrder: [Member] {
         members.values.sorted { $0.number < $1.number }
     }

@@ -27,6 +27,7 @@ package struct ReductionTree<Payload> {
     private let add: (_ left: inout Payload, _ right: Payload) -> Void
 
     // Heap order: node 1 is the root, nodes 2n and 2n + 1 are the halves of node n, node S + i is shard i.
+    private let planted: PlantedBugs
     private var sums: [Payload?]
     private var isThere: [Bool]
     private var counted: [Bool]
@@ -36,7 +37,11 @@ package struct ReductionTree<Payload> {
     package private(set) var countedShards = 0
 
     /// - Precondition: `shards` is a power of two.
-    package init(shards: Int, add: @escaping (_ left: inout Payload, _ right: Payload) -> Void) {
+    /// - Parameter planted: for tests of the simulation; see `PlantedBugs`.
+    package init(
+        shards: Int, planted: PlantedBugs = [], add: @escaping (_ left: inout Payload, _ right: Payload) -> Void
+    ) {
+        self.planted = planted
         self.shards = Subtree.root(of: shards).count
         self.add = add
         sums = Array(repeating: nil, count: 2 * shards)
@@ -64,6 +69,7 @@ package struct ReductionTree<Payload> {
         for shard in subtree.shards { counted[shard] = true }
         countedShards += subtree.count
 
+        if planted.contains(.addInArrivalOrder) { return addAsItArrives(sum) }
         var place = node(of: subtree)
         sums[place] = sum
         while place > 1, isThere[place ^ 1] {
@@ -111,6 +117,14 @@ package struct ReductionTree<Payload> {
         }
         for shard in counted.indices { counted[shard] = false }
         countedShards = 0
+    }
+
+    private mutating func addAsItArrives(_ sum: consuming Payload?) {
+        let add = add
+        if let sum {
+            if sums[1] != nil { add(&sums[1]!, sum) } else { sums[1] = sum }
+        }
+        isThere[1] = isWhole
     }
 
     private func node(of subtree: Subtree) -> Int {

@@ -39,8 +39,10 @@ package struct Message: Hashable, Sendable {
     /// Reads the two parts of a message that arrived at `receiver`.
     ///
     /// Total: any bytes give a message or an error.
-    package init(header headerBytes: RawSpan, payload: RawSpan, receiver: Role) throws(DecodeError) {
-        let header = try Header(decoding: headerBytes, payload: payload, receiver: receiver)
+    package init(
+        header headerBytes: RawSpan, payload: RawSpan, receiver: Role, framing: Framing = .standard
+    ) throws(DecodeError) {
+        let header = try Header(decoding: headerBytes, payload: payload, receiver: receiver, framing: framing)
         self.init(header: header, body: try Body(kind: header.kind, payload: payload))
     }
 

@@ -1,34 +1,32 @@
 /// The headers of one stream's frames, in order; each is sealed with its piece of the stream by `Header.encoded(with:)`.
 package struct StreamFrames: Sequence, Sendable {
     private let template: Header
+    private let framing: Framing
 
     /// - Precondition: `kind` is a stream's.
     package init(
-        _ kind: MessageKind, run: RunID, incarnation: UInt64, step: UInt64, shards: ShardRange? = nil, total: Int
+        _ kind: MessageKind, run: RunID, incarnation: UInt64, step: UInt64, shards: ShardRange? = nil, total: Int,
+        framing: Framing = .standard
     ) {
         precondition(kind.isStream, "StreamFrames: \(kind) is no stream")
         template = Header(
             kind: kind, run: run, incarnation: incarnation, step: step, shards: shards, total: UInt64(total))
+        self.framing = framing
     }
 
-    package var count: Int { StreamFrames.count(ofTotal: template.total) }
+    package var count: Int { framing.count(ofTotal: template.total) }
 
     /// The header of frame `index`; it covers bytes `offset ..< offset + length` of the stream.
     package subscript(index: Int) -> Header {
         precondition(index >= 0 && index < count, "StreamFrames: frame \(index) of \(count)")
         var header = template
-        header.offset = UInt64(index * frameBytes)
-        header.length = UInt32(Swift.min(UInt64(frameBytes), header.total - header.offset))
+        header.offset = UInt64(index * framing.frameBytes)
+        header.length = UInt32(Swift.min(UInt64(framing.frameBytes), header.total - header.offset))
         return header
     }
 
     package func makeIterator() -> some IteratorProtocol<Header> {
         (0..<count).lazy.map { self[$0] }.makeIterator()
-    }
-
-    /// An empty stream has one frame, which is empty.
-    static func count(ofTotal total: UInt64) -> Int {
-        Int(Swift.max(1, (total + UInt64(frameBytes) - 1) / UInt64(frameBytes)))
     }
 }
 
@@ -51,6 +49,7 @@ package struct StreamAssembly: Equatable, Sendable {
     }
 
     package let total: UInt64
+    private let frameBytes: Int
     private var arrived: [UInt64]
     private(set) var checksums: [UInt64]
     package private(set) var missingFrames: Int
@@ -58,16 +57,17 @@ package struct StreamAssembly: Equatable, Sendable {
     /// - Parameters:
     ///   - total: the stream's length as its first frame announces it.
     ///   - limit: the longest stream that the receiver takes; bounds what is stored here and by the receiver.
-    package init(total: UInt64, limit: UInt64) throws(Failure) {
+    package init(total: UInt64, limit: UInt64, framing: Framing = .standard) throws(Failure) {
         guard total <= limit else { throw .tooLong(total: total, limit: limit) }
         self.total = total
-        let frames = StreamFrames.count(ofTotal: total)
-        missingFrames = frames
+        let frames = framing.count(ofTotal: total)
+        frameBytes = framing.frameBytes
+        missingFrames = framing.planted.contains(.dropLastFrame) && frames > 1 ? frames - 1 : frames
         arrived = Array(repeating: 0, count: (frames + 63) / 64)
         checksums = Array(repeating: 0, count: frames)
     }
 
-    package var isWhole: Bool { missingFrames == 0 }
+    package var isWhole: Bool { missingFrames <= 0 }
 
     /// Takes note of one decoded frame.
     package mutating func accept(_ header: Header) throws(Failure) -> Outcome {

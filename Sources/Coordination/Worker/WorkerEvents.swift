@@ -8,6 +8,8 @@ package struct WorkerConfiguration: Sendable {
     package var label: String
     package var threads: UInt32
 
+    /// How streams are cut; another than the standard one in tests only.
+    package var framing = Framing.standard
     package var helloInterval: Duration = .seconds(1)
     package var pingInterval: Duration = .seconds(1)
     /// Silence of the coordinator after which the worker says hello again.

@@ -31,7 +31,8 @@ extension WorkerMachine {
         guard header.total == welcome.parameterBytes else { return countStale(.stream) }
         do throws(StreamAssembly.Failure) {
             if work.parameters == nil {
-                work.parameters = try StreamAssembly(total: header.total, limit: welcome.parameterBytes)
+                work.parameters = try StreamAssembly(
+                    total: header.total, limit: welcome.parameterBytes, framing: configuration.framing)
             }
             guard try work.parameters!.accept(header) == .new else { return countStale(.repeatedFrame) }
         } catch {
@@ -54,7 +55,8 @@ extension WorkerMachine {
                 guard try work.ranges[index].assembly.accept(header) == .new else { return countStale(.repeatedFrame) }
             } else {
                 guard work.ranges.count < WorkAtHand.limit else { return countStale(.tooMany) }
-                var assembly = try StreamAssembly(total: header.total, limit: welcome.assignmentLimit)
+                var assembly = try StreamAssembly(
+                    total: header.total, limit: welcome.assignmentLimit, framing: configuration.framing)
                 _ = try assembly.accept(header)
                 work.ranges.append(WorkAtHand.Range(range: range, assembly: assembly))
             }

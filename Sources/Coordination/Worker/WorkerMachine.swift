@@ -95,7 +95,10 @@ package struct WorkerMachine: Sendable {
         }
 
         guard header.run == run else { return countStale(.run) }
-        guard header.incarnation >= incarnation else { return countStale(.incarnation) }
+        guard header.incarnation >= incarnation || configuration.framing.planted.contains(.acceptStaleIncarnation)
+        else {
+            return countStale(.incarnation)
+        }
         lastHeard = now
         if header.incarnation > incarnation {
             incarnation = header.incarnation

@@ -106,8 +106,10 @@ extension HeldRun {
         let line = lines[step]!
         let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: line.hash, end: line.end)
         let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
-        // Their names must be on the disk before a checkpoint is that counts on them.
+        // Their names must be on the disk before a checkpoint is that counts on them; and what the run goes on from must not be lost
+        // to a power cut when it ends without another checkpoint.
         try FileSystem.synchronizeDirectory(directory.path)
+        try checkpoints.synchronizeNames()
         return Resumption(
             checkpoint: checkpoint, ledger: ledger, metrics: metrics,
             notes: skipped + droppedNotes(reading, after: step))

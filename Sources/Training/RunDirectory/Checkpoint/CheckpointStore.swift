@@ -31,6 +31,12 @@ struct CheckpointStore: Sendable {
         return try FileSystem.names(in: directory).compactMap { Self.step($0) }.sorted(by: >)
     }
 
+    /// Brings the names of all checkpoints to the disk: whoever was to do so may have died before.
+    func synchronizeNames() throws(RunError) {
+        guard FileSystem.kind(of: directory) != nil else { return }
+        try FileSystem.synchronizeDirectory(directory)
+    }
+
     func verified(_ step: UInt64) throws(RunError) -> Checkpoint { try Checkpoint(verifying: path(step), step: step) }
 
     /// The newest checkpoint that verifies and that `accepts` has nothing against, with a sentence about each that was skipped.

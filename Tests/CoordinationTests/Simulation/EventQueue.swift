@@ -1,11 +1,11 @@
 /// What happens next: the earliest first, and of simultaneous ones the one that was added first.
 struct EventQueue<Element> {
-    private var heap: [(time: Duration, number: Int, element: Element)] = []
+    private var heap: [(time: Instant, number: Int, element: Element)] = []
     private var added = 0
 
     var count: Int { heap.count }
 
-    mutating func add(_ element: Element, at time: Duration) {
+    mutating func add(_ element: Element, at time: Instant) {
         heap.append((time, added, element))
         added += 1
         var child = heap.count - 1
@@ -15,7 +15,7 @@ struct EventQueue<Element> {
         }
     }
 
-    mutating func next() -> (time: Duration, element: Element)? {
+    mutating func next() -> (time: Instant, element: Element)? {
         guard !heap.isEmpty else { return nil }
         heap.swapAt(0, heap.count - 1)
         let first = heap.removeLast()

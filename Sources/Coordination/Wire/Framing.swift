@@ -1,0 +1,16 @@
+/// How streams are cut into frames. Everything but a test uses `standard`; a test cuts short streams small, so that they have
+/// many frames.
+package struct Framing: Sendable {
+    package static let standard = Framing()
+
+    /// The longest piece of a stream in one frame, and the grid that streams are cut on; at most the longest payload of a message.
+    package var frameBytes = Coordination.frameBytes
+    package var planted: PlantedBugs = []
+
+    package init() {}
+
+    /// An empty stream has one frame, which is empty.
+    func count(ofTotal total: UInt64) -> Int {
+        Int(Swift.max(1, (total + UInt64(frameBytes) - 1) / UInt64(frameBytes)))
+    }
+}

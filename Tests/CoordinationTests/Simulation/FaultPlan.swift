@@ -1,0 +1,132 @@
+import Coordination
+
+/// What a simulated training is and how it is disturbed.
+///
+/// Each seed switches on a few kinds of faults at a strength of its own: all of them together in every trial would hide what one
+/// kind does when it is left to itself.
+struct FaultPlan {
+    // The training.
+    var shards = 8
+    var steps = 6
+    var words = 12
+    var workers = 3
+    var checkpointEvery = 2
+    var checkpointsKept = 2
+
+    // How long things take, in microseconds.
+    var latency: ClosedRange<Instant> = 500...5000
+    /// What a frame takes up of its way.
+    var frameTime: Instant = 100
+    var shardTime: ClosedRange<Instant> = 5_000...50_000
+    var updateTime: ClosedRange<Instant> = 1_000...20_000
+    var diskTime: ClosedRange<Instant> = 100...2_000
+    /// From the ledger's line to the next step, while workers are answered: a validation.
+    var followUpTime: ClosedRange<Instant>?
+    var coordinatorTick: Instant = .milliseconds(100)
+    var workerTick: Instant = .milliseconds(200)
+    var fallbackAfter: Instant = .seconds(10)
+    var stallAfter: Instant = .seconds(30)
+    var stragglerMinimum: Instant = .milliseconds(500)
+    /// How much longer the first worker takes, and every third behind it.
+    var slowFactor = 1
+
+    // Faults of single frames, as shares.
+    var lostFrames = 0.0
+    var repeatedFrames = 0.0
+    var flippedBits = 0.0
+    /// Whether frames of one connection overtake each other.
+    var isDisordered = false
+
+    // Faults in time: the mean from one to the next; nil for none.
+    var brokenConnections: Instant?
+    var partitions: Instant?
+    var workerCrashes: Instant?
+    var workerStalls: Instant?
+    var coordinatorCrashes: Instant?
+    var coordinatorStalls: Instant?
+    /// The share of the coordinator's crashes in which the machine loses power.
+    var powerCuts = 0.0
+    /// The longest that a partition or a stall lasts, and a process stays away.
+    var longest: Instant = .seconds(8)
+    /// Whether a frame sent into a partition waits for its end.
+    var partitionsHold = true
+    /// Whether a frame outlives its connection: it comes late to whoever is there then, and the next connection's overtake it.
+    var framesOutlive = false
+    /// Whether the first worker's answer is wrong whenever another's has been counted.
+    var hasLiar = false
+
+    /// No fault happens after this.
+    var healsAt: Instant = .seconds(15)
+
+    /// When the run must have ended: what it may have lost before has to be noticed, and each step may take its time.
+    var endsBy: Instant {
+        let slowest = shardTime.upperBound * slowFactor
+        let disk = diskTime.upperBound * 12 + (followUpTime?.upperBound ?? 0) + updateTime.upperBound
+        let network = 20 * latency.upperBound + 100 * frameTime * workers
+        let step = 2 * shards * slowest + disk + network + max(stragglerMinimum, slowest * shards)
+        return healsAt + 2 * longest + 2 * stallAfter + .seconds(90) + min(fallbackAfter, .seconds(10)) + steps * step
+    }
+
+    /// How much may be on its way at once.
+    var inFlightLimit: Int { 400 + workers * 400 }
+
+    static func random(using generator: inout SeededGenerator) -> FaultPlan {
+        var plan = FaultPlan()
+        plan.shards = 1 << Int.random(in: 0...4, using: &generator)
+        plan.words = Int.random(in: 1...20, using: &generator)
+        plan.workers = Int.random(in: 1...6, using: &generator)
+        plan.checkpointEvery = Int.random(in: 1...4, using: &generator)
+        plan.checkpointsKept = Int.random(in: 1...3, using: &generator)
+        plan.latency = [100...1000, 500...5000, 1000...200_000, 20_000...1_500_000].randomElement(using: &generator)!
+        plan.frameTime = [10, 100, 20_000].randomElement(using: &generator)!
+        plan.shardTime = [1000...20_000, 20_000...300_000, 10_000...1_500_000].randomElement(using: &generator)!
+        plan.updateTime = [1000...20_000, 200_000...2_000_000].randomElement(using: &generator)!
+        if generator.chance(0.2) { plan.followUpTime = 100_000...6_000_000 }
+        plan.coordinatorTick = [.milliseconds(100), .milliseconds(250)].randomElement(using: &generator)!
+        plan.workerTick = [.milliseconds(110), .milliseconds(400)].randomElement(using: &generator)!
+        plan.fallbackAfter = [.zero, .seconds(3), .seconds(10), .seconds(100_000)].randomElement(using: &generator)!
+        plan.stallAfter = [.seconds(6), .seconds(30)].randomElement(using: &generator)!
+        plan.stragglerMinimum = [.milliseconds(20), .milliseconds(500)].randomElement(using: &generator)!
+        if generator.chance(0.25) { plan.slowFactor = Int.random(in: 3...20, using: &generator) }
+        plan.drawFaults(using: &generator)
+        plan.steps = Swift.min(40, 2 + plan.healsAt / plan.stepTime * Int.random(in: 1...3, using: &generator) / 2)
+        return plan
+    }
+
+    /// About what a step takes when nothing is in its way.
+    private var stepTime: Instant {
+        func middle(_ range: ClosedRange<Instant>) -> Instant { (range.lowerBound + range.upperBound) / 2 }
+        let computing = middle(shardTime) * (shards + workers - 1) / workers
+        return 4 * middle(latency) + 10 * frameTime + computing + middle(updateTime) + middle(diskTime)
+            + (followUpTime.map(middle) ?? 0)
+    }
+
+    private mutating func drawFaults(using generator: inout SeededGenerator) {
+        if generator.chance(0.3) { lostFrames = [0.005, 0.03, 0.15].randomElement(using: &generator)! }
+        if generator.chance(0.3) { repeatedFrames = [0.02, 0.3].randomElement(using: &generator)! }
+        if generator.chance(0.25) { flippedBits = [0.002, 0.02].randomElement(using: &generator)! }
+        isDisordered = generator.chance(0.25)
+        func interval(_ probability: Double) -> Instant? {
+            guard generator.chance(probability) else { return nil }
+            return [.milliseconds(500), .seconds(2), .seconds(6)].randomElement(using: &generator)!
+        }
+        brokenConnections = interval(0.3)
+        partitions = interval(0.25)
+        workerCrashes = interval(0.35)
+        workerStalls = interval(0.25)
+        coordinatorCrashes = interval(0.4)
+        coordinatorStalls = interval(0.2)
+        powerCuts = [0, 0.5, 1].randomElement(using: &generator)!
+        longest = [.milliseconds(300), .seconds(3), .seconds(12)].randomElement(using: &generator)!
+        partitionsHold = generator.chance(0.5)
+        framesOutlive = generator.chance(0.3)
+        if generator.chance(0.3) { diskTime = 10_000...[50_000, 700_000].randomElement(using: &generator)! }
+        if generator.chance(0.15), workers > 1 {
+            hasLiar = true
+            slowFactor = Swift.max(slowFactor, 4)
+            workers = Swift.max(workers, 3)
+            shards = Swift.max(shards, 4)
+        }
+        healsAt = .seconds(Int.random(in: 5...25, using: &generator))
+    }
+}
