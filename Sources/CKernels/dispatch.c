@@ -90,7 +90,13 @@ void ck_pack(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_str
 
 void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
              const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
-    now()->gemm(start, m, n, k, a, a_row_stride, a_axis, packed_b, bias, c, ldc, scratch);
+    ck_product alone = {start, n, packed_b, bias, c, ldc};
+    now()->gemm(m, k, a, a_row_stride, a_axis, 1, &alone, scratch);
+}
+
+void ck_gemm_several(size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis, size_t count,
+                     const ck_product *products, float *scratch) {
+    now()->gemm(m, k, a, a_row_stride, a_axis, count, products, scratch);
 }
 
 void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y) {

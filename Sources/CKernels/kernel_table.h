@@ -17,8 +17,7 @@
 
 typedef struct {
     void (*pack)(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);
-    void (*gemm)(ck_start, size_t, size_t, size_t, const float *, ptrdiff_t, ck_k_axis, const float *, const float *, float *,
-                 size_t, float *);
+    void (*gemm)(size_t, size_t, const float *, ptrdiff_t, ck_k_axis, size_t, const ck_product *, float *);
     void (*gemv)(ck_start, size_t, size_t, const float *, const float *, const float *, float *);
     void (*column_sums)(ck_start, size_t, size_t, const float *, ck_k_axis, float *);
     void (*exp)(size_t, const float *, float *);

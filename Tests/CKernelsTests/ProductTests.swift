@@ -149,6 +149,60 @@ extension Kernels {
         }
     }
 
+    @Test func `products that share A are those of each right-hand side alone`() {
+        var random = Random(seed: testSeed())
+        for round in 0..<60 {
+            let m = (sizes + [130]).randomElement(using: &random)!
+            let k = (sizes + [0, 1025, 2049]).randomElement(using: &random)!
+            let widths = (0..<(round % 3 + 1)).map { _ in sizes.randomElement(using: &random)! }
+            let kind = Values.allCases.randomElement(using: &random)!
+            let a = Operand(k: k, other: m, values: kind, using: &random)
+            let sides = widths.map { n in
+                (
+                    start: starts.randomElement(using: &random)!,
+                    panels: packedByDefinition(k: k, n: n, Operand(k: k, other: n, values: kind, using: &random)),
+                    bias: numbers(n, kind, using: &random), c: numbers(m * n, kind, using: &random)
+                )
+            }
+            let alone = sides.indices.flatMap { i in
+                product(
+                    sides[i].start, m: m, n: widths[i], k: k, a, sides[i].panels, bias: sides[i].bias, c: sides[i].c,
+                    ldc: widths[i])
+            }
+            sameBits("\(m) x \(widths) x \(k), \(kind)", expected: alone) {
+                // One after another in one array, as ck_product's pointers want them.
+                var results = Guarded(sides.flatMap(\.c))
+                let panels = sides.flatMap(\.panels), biases = sides.flatMap(\.bias)
+                var scratch = [Float](repeating: 0, count: ck_gemm_scratch_size(k))
+                unsafe a.values.withUnsafeBufferPointer { source in
+                    unsafe panels.withUnsafeBufferPointer { panels in
+                        unsafe biases.withUnsafeBufferPointer { biases in
+                            unsafe results.withPointer { c in
+                                var (panelPlace, biasPlace, place) = (0, 0, 0)
+                                let products = unsafe widths.indices.map { i in
+                                    defer {
+                                        panelPlace += sides[i].panels.count
+                                        biasPlace += widths[i]
+                                        place += m * widths[i]
+                                    }
+                                    return unsafe ck_product(
+                                        start: sides[i].start, n: widths[i],
+                                        packed_b: panels.baseAddress.map { unsafe $0 + panelPlace },
+                                        bias: biases.baseAddress.map { unsafe $0 + biasPlace }, c: c + place,
+                                        ldc: widths[i])
+                                }
+                                unsafe ck_gemm_several(
+                                    m, k, source.baseAddress! + a.base, a.stride, a.axis, products.count, products,
+                                    &scratch)
+                            }
+                        }
+                    }
+                }
+                return results.values()
+            }
+        }
+    }
+
     @Test func `without a k, C gets its start`() {
         var random = Random(seed: testSeed())
         for n in sizes { check(m: 3, n: n, k: 0, .special, using: &random) }

@@ -4,6 +4,7 @@
 #include "optimizers.h"
 #include "cells.h"
 #include "reductions.h"
+#include "packing.h"
 #include "gemm.h"
 #include "vector_product.h"
 #include "checksum.h"

@@ -156,135 +156,69 @@ static void ck_run_tile(int rows, size_t k, ck_tile tile, const float *b, ck_tar
     }
 }
 
-// Rows of tile `index` when m rows are split into as few tiles as possible, as evenly as possible.
-static inline size_t ck_tile_first(size_t m, size_t tiles, size_t index) { return m * index / tiles; }
+// Some rows of A, cut into tiles, at a stretch of their k.
+typedef struct {
+    const float *a;        // the first row where it lies, or the packed tiles
+    ptrdiff_t row_stride;  // of the rows where they lie
+    int in_place;
+    size_t first, count, tiles;
+    size_t from, depth;
+} ck_block;
 
-// Copies a few floats; with a constant count a few vector moves.
-#define CK_COPY_CASE(rows)                                     \
-    case rows: memcpy(out, in, rows * sizeof(float)); break;
-
-static inline void ck_copy_few(size_t rows, float *out, const float *in) {
-    switch (rows) {
-        CK_COPY_CASE(4)
-#if CK_ROWS > 4
-        CK_COPY_CASE(5)
-        CK_COPY_CASE(6)
-#endif
-#if CK_ROWS > 6
-        CK_COPY_CASE(8)
-        CK_COPY_CASE(10)
-        CK_COPY_CASE(11)
-        CK_COPY_CASE(12)
-#endif
-    default:
-        for (size_t i = 0; i < rows; i++) out[i] = in[i];
-    }
-}
-
-// Packs rows first ..< first + count of A, k steps from ..< from + depth, tile after tile, each [k][rows of the tile].
-static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, size_t first, size_t count, size_t tiles, size_t from,
-                         size_t depth, float *packed) {
-    // Tiles of two heights at most, the lower ones and the higher ones mixed: where each begins is asked once, not in every step.
-    size_t begin[CK_BLOCK_TILES + 1];
-    for (size_t tile = 0; tile <= tiles; tile++) begin[tile] = ck_tile_first(count, tiles, tile);
-    for (size_t done = 0; done < depth;) {
-        size_t k = from + done;
-        const float *source = ck_at(a, axis, k) + (ptrdiff_t)first * row_stride;
-        size_t run = axis.inner_count - k % axis.inner_count;
-        if (run > depth - done) run = depth - done;
-        for (size_t step = 0; step < run; step++, source += axis.inner_stride) {
-            for (size_t tile = 0; tile < tiles; tile++) {
-                size_t low = begin[tile], rows = begin[tile + 1] - low;
-                float *out = packed + low * depth + (done + step) * rows;
-                const float *in = source + (ptrdiff_t)low * row_stride;
-                if (row_stride == 1)
-                    ck_copy_few(rows, out, in);
-                else
-                    for (size_t i = 0; i < rows; i++) out[i] = in[(ptrdiff_t)i * row_stride];
+// All columns of one product over a block of rows.
+static void ck_run_block(const ck_block *block, ck_start start, size_t k, const ck_product *product) {
+    const size_t n = product->n, ldc = product->ldc;
+    for (size_t panel = 0; panel < n; panel += CK_PANEL) {
+        const float *b = product->packed_b + panel * k + block->from * CK_PANEL;
+        for (size_t part = 0; part < CK_PANEL && panel + part < n; part += ck_columns) {
+            size_t column = panel + part, columns = n - column < ck_columns ? n - column : ck_columns;
+            float *c = product->c + block->first * ldc + column;
+            for (size_t tile = 0; tile < block->tiles; tile++) {
+                size_t low = ck_tile_first(block->count, block->tiles, tile);
+                size_t rows = ck_tile_first(block->count, block->tiles, tile + 1) - low;
+                ck_tile source = block->in_place ? (ck_tile){block->a + (ptrdiff_t)low * block->row_stride, block->row_stride, 1}
+                                                 : (ck_tile){block->a + low * block->depth, 1, (ptrdiff_t)rows};
+                // A tile of one packed row has its k side by side too.
+                if (!block->in_place && rows == 1) source = (ck_tile){source.a, 0, 1};
+                ck_target target = {start, product->bias ? product->bias + column : NULL, c + low * ldc, ldc, columns};
+                if (start == CK_FROM_C && tile + 1 < block->tiles) {
+                    // Where the next chains begin has to be there when they do.
+                    const float *next = c + (low + rows) * ldc;
+                    for (size_t i = 0; i < CK_ROWS && low + rows + i < block->count; i++) {
+                        __builtin_prefetch(next + i * ldc, 1);
+                        __builtin_prefetch(next + i * ldc + CK_W, 1);
+                    }
+                }
+                ck_run_tile((int)rows, block->depth, source, b + part, target);
             }
         }
-        done += run;
     }
 }
 
-static void gemm_(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis axis,
-                  const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
-    if (m == 0 || n == 0) return;
+static void gemm_(size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis axis, size_t count,
+                  const ck_product *products, float *scratch) {
     // Rows whose k lie side by side are read where they are.
     const int in_place = axis.inner_stride == 1 && (axis.inner_count >= k || axis.outer_stride == (ptrdiff_t)axis.inner_count);
     // The whole chain comes before the one addition, so that mode is not cut along k.
-    const size_t depth_limit = start == CK_ADD_TO_C ? (k ? k : 1) : ck_depth;
+    size_t depth_limit = ck_depth;
+    for (size_t i = 0; i < count; i++)
+        if (products[i].start == CK_ADD_TO_C) depth_limit = k ? k : 1;
     for (size_t from = 0; from == 0 || from < k; from += depth_limit) {
         size_t depth = k - from < depth_limit ? k - from : depth_limit;
-        ck_start here = from == 0 ? start : CK_FROM_C;
         size_t tallest = depth ? CK_BLOCK_FLOATS / depth / CK_ROWS * CK_ROWS : m;
         if (tallest < CK_ROWS) tallest = CK_ROWS;
         if (!in_place && tallest > CK_BLOCK_ROWS) tallest = CK_BLOCK_ROWS;
         for (size_t first = 0; first < m; first += tallest) {
-            size_t count = m - first < tallest ? m - first : tallest;
-            size_t tiles = (count + CK_ROWS - 1) / CK_ROWS;
-            if (!in_place) ck_pack_rows(a, a_row_stride, axis, first, count, tiles, from, depth, scratch);
-            for (size_t panel = 0; panel < n; panel += CK_PANEL) {
-                const float *b = packed_b + panel * k + from * CK_PANEL;
-                for (size_t part = 0; part < CK_PANEL && panel + part < n; part += ck_columns) {
-                    size_t column = panel + part, columns = n - column < ck_columns ? n - column : ck_columns;
-                    for (size_t tile = 0; tile < tiles; tile++) {
-                        size_t low = ck_tile_first(count, tiles, tile), rows = ck_tile_first(count, tiles, tile + 1) - low;
-                        ck_tile source =
-                            in_place ? (ck_tile){a + (ptrdiff_t)(first + low) * a_row_stride + (ptrdiff_t)from, a_row_stride, 1}
-                                     : (ck_tile){scratch + low * depth, 1, (ptrdiff_t)rows};
-                        // A tile of one packed row has its k side by side too.
-                        if (!in_place && rows == 1) source = (ck_tile){source.a, 0, 1};
-                        ck_target target = {here, bias ? bias + column : NULL, c + (first + low) * ldc + column, ldc, columns};
-                        if (here == CK_FROM_C && tile + 1 < tiles) {
-                            // Where the next chains begin has to be there when they do.
-                            const float *next = c + (first + low + rows) * ldc + column;
-                            for (size_t i = 0; i < CK_ROWS && low + rows + i < count; i++) {
-                                __builtin_prefetch(next + i * ldc, 1);
-                                __builtin_prefetch(next + i * ldc + CK_W, 1);
-                            }
-                        }
-                        ck_run_tile((int)rows, depth, source, b + part, target);
-                    }
-                }
+            ck_block block = {.row_stride = a_row_stride, .in_place = in_place, .first = first, .from = from, .depth = depth};
+            block.count = m - first < tallest ? m - first : tallest;
+            block.tiles = (block.count + CK_ROWS - 1) / CK_ROWS;
+            if (in_place) {
+                block.a = a + (ptrdiff_t)first * a_row_stride + (ptrdiff_t)from;
+            } else {
+                ck_pack_rows(a, a_row_stride, axis, first, block.count, block.tiles, from, depth, scratch);
+                block.a = scratch;
             }
-        }
-    }
-}
-
-static void pack_(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
-    for (size_t panel = 0; panel < n; panel += CK_PANEL) {
-        size_t width = n - panel < CK_PANEL ? n - panel : CK_PANEL;
-        const float *from = b + (ptrdiff_t)panel * n_stride;
-        if (axis.inner_stride == 1 && n_stride != 1 && axis.inner_count >= k) {
-            // The transpose: 16 columns' worth of each row at a time, so that whole cache lines are read.
-            if (width < CK_PANEL) memset(packed, 0, k * CK_PANEL * sizeof(float));
-            enum { stretch = 16 };
-            size_t step = 0;
-            for (; step + stretch <= k; step += stretch)
-                for (size_t j = 0; j < width; j++) {
-                    const float *row = from + (ptrdiff_t)j * n_stride + (ptrdiff_t)step;
-                    float *out = packed + step * CK_PANEL + j;
-                    for (size_t s = 0; s < stretch; s++) out[s * CK_PANEL] = row[s];
-                }
-            for (; step < k; step++)
-                for (size_t j = 0; j < width; j++) packed[step * CK_PANEL + j] = from[(ptrdiff_t)j * n_stride + (ptrdiff_t)step];
-            packed += k * CK_PANEL;
-            continue;
-        }
-        for (size_t done = 0; done < k;) {
-            const float *row = ck_at(from, axis, done);
-            size_t run = axis.inner_count - done % axis.inner_count;
-            if (run > k - done) run = k - done;
-            done += run;
-            for (; run > 0; run--, row += axis.inner_stride, packed += CK_PANEL) {
-                if (width == CK_PANEL && n_stride == 1) {
-                    memcpy(packed, row, CK_PANEL * sizeof(float));
-                } else {
-                    for (size_t j = 0; j < width; j++) packed[j] = row[(ptrdiff_t)j * n_stride];
-                    for (size_t j = width; j < CK_PANEL; j++) packed[j] = 0.0f;
-                }
-            }
+            for (size_t i = 0; i < count; i++) ck_run_block(&block, from == 0 ? products[i].start : CK_FROM_C, k, &products[i]);
         }
     }
 }

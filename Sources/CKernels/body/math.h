@@ -121,7 +121,10 @@ static inline float ck_tanhf(float x) {
     p = CK_FMA(p, s, 1.33314422036e-1f);
     p = CK_FMA(p, s, -3.33332819422e-1f);
     float small = CK_FMA(a * s, p, a);
-    float large = 1.0f - 2.0f / (ck_expf(2.0f * a) + 1.0f);
+    // From 10 on the result is 1. Up to there e^(2a) is a normal number, so that one exact factor scales it.
+    float twice = 2.0f * a;
+    ck_exponential e = ck_split_exponential(twice > 20.0f ? 20.0f : twice);
+    float large = 1.0f - 2.0f / ((e.q + 1.0f) * ck_as_float((e.n << 23) + (127u << 23)) + 1.0f);
     return ck_as_float(ck_as_bits(a < 0.625f ? small : large) | sign);
 }
 

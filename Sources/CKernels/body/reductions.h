@@ -119,23 +119,36 @@ static inline const float *ck_at(const float *base, ck_k_axis axis, size_t k) {
     return base + (ptrdiff_t)(k / axis.inner_count) * axis.outer_stride + (ptrdiff_t)(k % axis.inner_count) * axis.inner_stride;
 }
 
+// Columns whose chains are kept while the rows pass, and rows that pass at a time: what is read lies together, and each chain is
+// fetched and put back once for many rows.
+enum { ck_sum_columns = 1024, ck_sum_rows = 16, ck_sum_abreast = 64 };
+
+static inline void ck_add_rows(size_t rows, size_t width, const float *x, ptrdiff_t stride, float *chain) {
+    size_t first = 0;
+    for (; first + ck_sum_abreast <= width; first += ck_sum_abreast) {
+        float own[ck_sum_abreast];
+        memcpy(own, chain + first, sizeof own);
+        const float *row = x + first;
+        for (size_t i = 0; i < rows; i++, row += stride)
+            for (size_t j = 0; j < ck_sum_abreast; j++) own[j] += row[j];
+        memcpy(chain + first, own, sizeof own);
+    }
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = first; j < width; j++) chain[j] += x[(ptrdiff_t)i * stride + (ptrdiff_t)j];
+}
+
 static void column_sums_(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums) {
-    enum { abreast = 64 };
-    for (size_t first = 0; first < n; first += abreast) {
-        size_t width = n - first < abreast ? n - first : abreast;
-        float chain[abreast];
+    for (size_t first = 0; first < n; first += ck_sum_columns) {
+        size_t width = n - first < ck_sum_columns ? n - first : ck_sum_columns;
+        float chain[ck_sum_columns];
         for (size_t j = 0; j < width; j++) chain[j] = start == CK_FROM_C ? sums[first + j] : 0.0f;
         for (size_t done = 0; done < k;) {
             const float *row = ck_at(x, axis, done) + first;
             size_t run = axis.inner_count - done % axis.inner_count;
             if (run > k - done) run = k - done;
+            if (run > ck_sum_rows) run = ck_sum_rows;
+            ck_add_rows(run, width, row, axis.inner_stride, chain);
             done += run;
-            for (; run > 0; run--, row += axis.inner_stride) {
-                if (width == abreast)
-                    for (size_t j = 0; j < abreast; j++) chain[j] += row[j];
-                else
-                    for (size_t j = 0; j < width; j++) chain[j] += row[j];
-            }
         }
         for (size_t j = 0; j < width; j++) sums[first + j] = start == CK_ADD_TO_C ? sums[first + j] + chain[j] : chain[j];
     }

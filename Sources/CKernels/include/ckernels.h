@@ -71,7 +71,21 @@ typedef enum {
 void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
              const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch);
 
-/// The same for one row y [n] from x [k] side by side, bit for bit what ck_gemm gives with m = 1, as fast as packed B can be read.
+/// One of several products with the same A.
+typedef struct {
+    ck_start start;
+    size_t n;
+    const float *packed_b;
+    const float *bias;
+    float *c;
+    size_t ldc;
+} ck_product;
+
+/// `count` products with one A, which is packed once: bit for bit what ck_gemm gives for each of them alone.
+void ck_gemm_several(size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis, size_t count,
+                     const ck_product *products, float *scratch);
+
+/// As ck_gemm for one row y [n] from x [k] side by side, bit for bit what that gives with m = 1, as fast as packed B can be read.
 void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y);
 
 /// sums[j] from rows x(k, j) at x + axis(k) + j, j < n: one chain of additions over k in order.

@@ -21,11 +21,10 @@ extension Tensor {
         return Tensor.recorded("linear", inputs: [self], uses: uses, results: [result]) { pass, cotangents in
             guard let dy = cotangents[0] else { return }
             let batch = shape.count >= 2 ? shape[shape.count - 2] : 1
-            unsafe pass.accumulateWeight(
-                weight, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base, inputs: base)
-            if let bias {
-                unsafe pass.accumulateBias(bias, steps: rows / Swift.max(batch, 1), batch: batch, outputs: dy.base)
-            }
+            let steps = rows / Swift.max(batch, 1)
+            unsafe pass.accumulateWeights(
+                [WeightUse(weight, inputs: base)], steps: steps, batch: batch, outputs: dy.base)
+            unsafe pass.accumulateBiases(bias.map { [$0] } ?? [], steps: steps, batch: batch, outputs: dy.base)
             guard origin != nil else { return }
             let dx = Tensor(shape: shape, storage: Storage(count: count))
             let scratch = productScratch(depth: outputs)
@@ -37,35 +36,61 @@ extension Tensor {
     }
 }
 
+/// A weight `[N, K]` beside the x, `[T, B, K]`, that it was multiplied with.
+@safe struct WeightUse {
+    let weight: Parameter
+    private let inputs: UnsafePointer<Float>
+
+    init(_ weight: Parameter, inputs: UnsafePointer<Float>) {
+        self.weight = weight
+        unsafe self.inputs = unsafe inputs
+    }
+
+    /// K.
+    var width: Int { weight.shape[1] }
+
+    /// Some rows of all time steps of x as the right-hand side of dyᵀ · x: T·rows deep, K wide.
+    fileprivate func packed(_ rows: Range<Int>, steps: Int, batch: Int) -> Storage {
+        let depth = steps * rows.count
+        let packed = Storage(count: ck_packed_size(depth, width))
+        unsafe ck_pack(
+            depth, width, inputs + rows.lowerBound * width, .steps(of: rows, batch: batch, width: width), 1, packed.base
+        )
+        return packed
+    }
+}
+
 extension BackwardPass {
-    /// dW `[N, K]` += Σ over time and rows of dyᵀ · x, shard by shard, in (time, row) order.
+    /// dW `[N, K]` += Σ over time and rows of dyᵀ · x, shard by shard, in (time, row) order, for weights that share dy.
     ///
-    /// - Parameters:
-    ///   - outputs: dy, `[T, B, N]`.
-    ///   - inputs: x, `[T, B, K]`.
-    func accumulateWeight(
-        _ weight: Parameter, steps: Int, batch: Int, outputs: UnsafePointer<Float>, inputs: UnsafePointer<Float>
-    ) {
-        let (n, k) = (weight.shape[0], weight.shape[1])
-        accumulate(weight, batch: batch) { rows, destination in
+    /// - Parameter outputs: dy, `[T, B, N]`; brought into the product's order once for all weights.
+    func accumulateWeights(_ uses: [WeightUse], steps: Int, batch: Int, outputs: UnsafePointer<Float>) {
+        let n = uses[0].weight.shape[0]
+        accumulate(uses.map(\.weight), batch: batch) { rows, destinations in
+            let operands = uses.map { $0.packed(rows, steps: steps, batch: batch) }
+            let products = unsafe uses.indices.map { index in
+                unsafe ck_product(
+                    start: destinations[index].start, n: uses[index].width, packed_b: operands[index].base, bias: nil,
+                    c: destinations[index].base, ldc: uses[index].width)
+            }
             let depth = steps * rows.count
-            let packed = Storage(count: ck_packed_size(depth, k))
-            unsafe ck_pack(
-                depth, k, inputs + rows.lowerBound * k, .steps(of: rows, batch: batch, width: k), 1, packed.base)
             let scratch = productScratch(depth: depth)
-            unsafe ck_gemm(
-                destination.start, n, k, depth, outputs + rows.lowerBound * n, 1,
-                .steps(of: rows, batch: batch, width: n), packed.base, nil, destination.base, k, scratch.base)
+            unsafe ck_gemm_several(
+                n, depth, outputs + rows.lowerBound * n, 1, .steps(of: rows, batch: batch, width: n), products.count,
+                products, scratch.base)
+            withExtendedLifetime(operands) {}
         }
     }
 
-    /// db `[N]` += Σ over time and rows of dy, shard by shard.
-    func accumulateBias(_ bias: Parameter, steps: Int, batch: Int, outputs: UnsafePointer<Float>) {
-        let n = bias.count
-        accumulate(bias, batch: batch) { rows, destination in
+    /// db `[N]` += Σ over time and rows of dy, shard by shard, for biases that share dy: the sums are made once.
+    func accumulateBiases(_ biases: [Parameter], steps: Int, batch: Int, outputs: UnsafePointer<Float>) {
+        guard let n = biases.first?.count else { return }
+        accumulate(biases, batch: batch) { rows, destinations in
+            let sums = Storage(count: n)
             unsafe ck_column_sums(
-                destination.start, steps * rows.count, n, outputs + rows.lowerBound * n,
-                .steps(of: rows, batch: batch, width: n), destination.base)
+                CK_FROM_ZERO, steps * rows.count, n, outputs + rows.lowerBound * n,
+                .steps(of: rows, batch: batch, width: n), sums.base)
+            for destination in destinations { destination.take(sums, count: n) }
         }
     }
 }

@@ -28,13 +28,22 @@ package struct GradientDestination {
     let offset: Int
 
     var base: UnsafeMutablePointer<Float> { unsafe storage.base + offset }
+
+    /// Takes a gradient that was computed elsewhere.
+    func take(_ gradient: Storage, at place: Int = 0, count: Int) {
+        switch start {
+        case CK_FROM_ZERO: unsafe base.update(from: gradient.base + place, count: count)
+        default: unsafe ck_add(count, gradient.base + place, base)
+        }
+    }
 }
 
 /// Takes the gradients of parameters as they come up during a backward pass.
 package protocol GradientSink: AnyObject {
     /// Called once, before the first gradient: how often each parameter is used.
     func begin(uses: [ObjectIdentifier: Int])
-    /// Lets `write` put the gradient over shard `shard` of `count` into place.
+    /// Lets `write` put the gradient over shard `shard` of `count` into place; shards come in order for each parameter, and `write`
+    /// may ask for a place for another parameter.
     func contribute(to parameter: Parameter, shard: Int, of count: Int, write: (GradientDestination) -> Void)
     /// Takes the rows of a table that shard `shard` of `count` looked up; only for parameters whose gradients are rows.
     func contributeRows(to parameter: Parameter, shard: Int, of count: Int, rows: RowGradient)
@@ -59,16 +68,29 @@ package final class BackwardPass {
     ///   - batch: B of the operation's input.
     ///   - write: computes the sum over the given rows of all time steps.
     func accumulate(_ parameter: Parameter, batch: Int, write: (Range<Int>, GradientDestination) -> Void) {
-        guard let shards else {
-            sink.contribute(to: parameter, shard: 0, of: 1) { write(0..<batch, $0) }
-            return
-        }
+        accumulate([parameter], batch: batch) { write($0, $1[0]) }
+    }
+
+    /// As for one parameter, for several whose gradients come out of one computation.
+    func accumulate(_ parameters: [Parameter], batch: Int, write: (Range<Int>, [GradientDestination]) -> Void) {
+        let ranges = shards?.ranges ?? [0..<batch]
         require(
-            shards.rows == batch,
-            "backward: an operation on \(batch) rows in a pass over \(shards.rows) rows; shards need the batch on the axis before the last"
+            shards == nil || shards?.rows == batch,
+            "backward: an operation on \(batch) rows in a pass over \(shards?.rows ?? 0) rows; shards need the batch on the axis before the last"
         )
-        for (index, rows) in shards.ranges.enumerated() {
-            sink.contribute(to: parameter, shard: index, of: shards.ranges.count) { write(rows, $0) }
+        for (index, rows) in ranges.enumerated() {
+            contribute(parameters[...], shard: index, of: ranges.count, places: []) { write(rows, $0) }
+        }
+    }
+
+    /// Asks the sink for a place for each of the parameters, one inside the other.
+    private func contribute(
+        _ parameters: ArraySlice<Parameter>, shard: Int, of count: Int, places: [GradientDestination],
+        write: ([GradientDestination]) -> Void
+    ) {
+        guard let parameter = parameters.first else { return write(places) }
+        sink.contribute(to: parameter, shard: shard, of: count) { place in
+            contribute(parameters.dropFirst(), shard: shard, of: count, places: places + [place], write: write)
         }
     }
 
@@ -95,10 +117,7 @@ package final class BackwardPass {
             "backward: elementary operations do not keep the rows of \(shards?.ranges.count ?? 1) shards apart; compute one shard at a time"
         )
         sink.contribute(to: parameter, shard: 0, of: 1) { destination in
-            switch destination.start {
-            case CK_FROM_ZERO: unsafe destination.base.update(from: gradient.base, count: gradient.count)
-            default: unsafe ck_add(gradient.count, gradient.base, destination.base)
-            }
+            destination.take(gradient.storage, at: gradient.offset, count: gradient.count)
         }
     }
 

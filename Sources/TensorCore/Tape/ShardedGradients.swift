@@ -96,7 +96,7 @@ package struct ParameterLayout: Sendable {
 /// Sums the gradients of shards in the reduction tree's order, one flat array `[P]` for each aligned power-of-two group.
 ///
 /// Two neighbours are added as soon as both are there, always left + right, so that a group of n shards holds log2(n)
-/// partial sums of one parameter at a time and the result is the one that any other split of the shards would give.
+/// partial sums of the parameters at hand and the result is the one that any other split of the shards would give.
 package final class ShardedGradients: GradientSink {
     private let layout: ParameterLayout
     /// The number of shards in each group, in shard order; powers of two.
@@ -106,8 +106,8 @@ package final class ShardedGradients: GradientSink {
     private var uses: [ObjectIdentifier: Int] = [:]
     /// Gradients by shard of the parameters that are used more than once: they can be summed only when all is there.
     private var waiting: [ObjectIdentifier: (parameter: Parameter, shards: [Storage?])] = [:]
-    /// Right-hand partial sums of the parameter at hand, innermost last.
-    private var pending: [Storage] = []
+    /// Right-hand partial sums of the parameters at hand, innermost last.
+    private var pending: [ObjectIdentifier: [Storage]] = [:]
     /// By shard: checksums of its own gradients of vectors (biases), which everything that flows backward goes into.
     package private(set) var sketches: [UInt64]
     /// Rows by table and shard.
@@ -172,12 +172,7 @@ package final class ShardedGradients: GradientSink {
                 guard let gradient else {
                     fatalError("backward: shard \(shard) gave no gradient of a shared parameter")
                 }
-                fold(shard: shard, of: parameter) { destination in
-                    switch destination.start {
-                    case CK_FROM_ZERO: unsafe destination.base.update(from: gradient.base, count: gradient.count)
-                    default: unsafe ck_add(gradient.count, gradient.base, destination.base)
-                    }
-                }
+                fold(shard: shard, of: parameter) { $0.take(gradient, count: gradient.count) }
             }
         }
         waiting = [:]
@@ -202,12 +197,7 @@ package final class ShardedGradients: GradientSink {
         // Parameters come in any order.
         sketches[shard] ^= FloatChecksum.mix(
             FloatChecksum.of(own, count: own.count), UInt64(layout.offset(of: parameter)))
-        place(shard: shard, of: parameter) { destination in
-            switch destination.start {
-            case CK_FROM_ZERO: unsafe destination.base.update(from: own.base, count: own.count)
-            default: unsafe ck_add(own.count, own.base, destination.base)
-            }
-        }
+        place(shard: shard, of: parameter) { $0.take(own, count: own.count) }
     }
 
     private func place(shard: Int, of parameter: Parameter, write: (GradientDestination) -> Void) {
@@ -218,18 +208,21 @@ package final class ShardedGradients: GradientSink {
             group += 1
         }
         let root = (storage: sums[group], offset: layout.offset(of: parameter))
+        let identity = ObjectIdentifier(parameter)
         func destination(_ start: ck_start) -> GradientDestination {
-            let place = pending.last.map { ($0, 0) } ?? root
+            let place = pending[identity]?.last.map { ($0, 0) } ?? root
             return GradientDestination(start: start, storage: place.0, offset: place.1)
         }
         if leaf % 2 == 0 {
-            if leaf > 0 { pending.append(Storage(count: parameter.count)) }
+            if leaf > 0 { pending[identity, default: []].append(Storage(count: parameter.count)) }
             write(destination(CK_FROM_ZERO))
         } else {
             write(destination(CK_ADD_TO_C))
             // An odd leaf completes its pair, and with it every pair of pairs that ends here.
             for _ in 1..<(leaf + 1).trailingZeroBitCount {
-                let right = pending.removeLast()
+                guard let right = pending[identity]?.popLast() else {
+                    preconditionFailure("ShardedGradients: shard \(shard) closes a pair that was not begun")
+                }
                 unsafe ck_add(parameter.count, right.base, destination(CK_ADD_TO_C).base)
             }
         }

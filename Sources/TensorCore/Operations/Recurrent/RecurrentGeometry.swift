@@ -91,13 +91,19 @@ struct RecurrentGeometry {
         _ pass: BackwardPass, _ weights: RecurrentWeights, input: Tensor, states: StateTrack, fromInput: Storage,
         fromHidden: Storage
     ) {
-        unsafe accumulate(pass, weights.hiddenHidden, outputs: fromHidden.base, inputs: states.allBefore)
-        unsafe accumulate(pass, weights.inputHidden, outputs: fromInput.base, inputs: input.base)
-        if let bias = weights.biasHiddenHidden {
-            unsafe pass.accumulateBias(bias, steps: passSteps, batch: passBatch, outputs: fromHidden.base)
+        let hidden = unsafe WeightUse(weights.hiddenHidden, inputs: states.allBefore)
+        let inputs = unsafe WeightUse(weights.inputHidden, inputs: input.base)
+        func accumulate(_ uses: [WeightUse], _ biases: [Parameter?], outputs: Storage) {
+            unsafe pass.accumulateWeights(uses, steps: passSteps, batch: passBatch, outputs: outputs.base)
+            unsafe pass.accumulateBiases(
+                biases.compactMap { $0 }, steps: passSteps, batch: passBatch, outputs: outputs.base)
         }
-        if let bias = weights.biasInputHidden {
-            unsafe pass.accumulateBias(bias, steps: passSteps, batch: passBatch, outputs: fromInput.base)
+        if fromInput === fromHidden {
+            accumulate(
+                [hidden, inputs], [weights.biasHiddenHidden, weights.biasInputHidden], outputs: fromInput)
+        } else {
+            accumulate([hidden], [weights.biasHiddenHidden], outputs: fromHidden)
+            accumulate([inputs], [weights.biasInputHidden], outputs: fromInput)
         }
     }
 
@@ -105,7 +111,8 @@ struct RecurrentGeometry {
     func accumulate(
         _ pass: BackwardPass, _ weight: Parameter, outputs: UnsafePointer<Float>, inputs: UnsafePointer<Float>
     ) {
-        unsafe pass.accumulateWeight(weight, steps: passSteps, batch: passBatch, outputs: outputs, inputs: inputs)
+        unsafe pass.accumulateWeights(
+            [WeightUse(weight, inputs: inputs)], steps: passSteps, batch: passBatch, outputs: outputs)
     }
 
     // The rows of a packed batch are one stretch to a backward pass: they do not fall into shards of whole sequences.
