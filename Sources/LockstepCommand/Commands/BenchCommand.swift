@@ -33,6 +33,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "Local worker processes; 0 computes in this one.")
     var workers = 0
 
+    @Option(parsing: .unconditional, help: "Sequences for each thread or worker. Default: the table's.")
+    var batchSize: Int?
+
     @Option(parsing: .unconditional, help: "Shards of the batch. Default: one for each thread or worker.")
     var shards: Int?
 
@@ -63,6 +66,14 @@ struct BenchCommand: AsyncParsableCommand {
             throw UsageError(
                 "\(flag) \(value): expected a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
+        if let batchSize {
+            guard (1...65536).contains(batchSize) else {
+                throw UsageError("--batch-size \(batchSize): expected a whole number from 1 to 65536")
+            }
+            guard mode == .train, !packed else {
+                throw UsageError("--batch-size: for training steps; expected no --mode and no --packed")
+            }
+        }
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
             return try comparePacked(workload, cell)
@@ -75,10 +86,10 @@ struct BenchCommand: AsyncParsableCommand {
         let parts = max(workers, threads)
         let warmup = 3
         let configuration = workload.configuration(
-            cell: cell, parts: parts, shards: shards, steps: UInt64(steps + warmup))
+            cell: cell, parts: parts, batch: batchSize, shards: shards, steps: UInt64(steps + warmup))
         try configuration.validate()
         try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
-        let trainer = Trainer(configuration, source: workload.source(parts: parts))
+        let trainer = Trainer(configuration, source: workload.source(parts: parts, batch: batchSize))
         let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
         var seconds: [Double] = []
         var random = SystemRandomNumberGenerator()

@@ -26,15 +26,19 @@ package enum Workload: String, Sendable, CaseIterable {
         }
     }
 
-    /// - Parameter parts: workers or threads that share a step; the batch grows with them.
-    package func configuration(cell: Cell, parts: Int, shards: Int?, steps: UInt64) -> RunConfiguration {
+    /// - Parameters:
+    ///   - parts: workers or threads that share a step; the batch grows with them.
+    ///   - batch: B for each of them; nil is the table's.
+    package func configuration(
+        cell: Cell, parts: Int, batch: Int? = nil, shards: Int?, steps: UInt64
+    ) -> RunConfiguration {
         var configuration = RunConfiguration(data: .generated(.hello))
         configuration.cell = cell
         configuration.embeddingDim = size.embedding
         configuration.hiddenSize = size.hidden
         configuration.numLayers = size.layers
         configuration.seqLen = size.length
-        configuration.batchSize = size.batch * parts
+        configuration.batchSize = (batch ?? size.batch) * parts
         configuration.shards = shards ?? parts.nextPowerOfTwo
         configuration.lr = 1e-3
         configuration.schedule = LearningRateSchedule(shape: .constant)
@@ -43,7 +47,9 @@ package enum Workload: String, Sendable, CaseIterable {
         return configuration
     }
 
-    package func source(parts: Int) -> any SequenceSource { RandomTokens(size: size, batchSize: size.batch * parts) }
+    package func source(parts: Int, batch: Int? = nil) -> any SequenceSource {
+        RandomTokens(size: size, batchSize: (batch ?? size.batch) * parts)
+    }
 }
 
 extension Int {
