@@ -81,6 +81,12 @@ let package = Package(
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "Training"]),
+
+        // Readers of bytes that anybody may have written: `scripts/fuzz.sh` builds them for libFuzzer, the test suite runs the corpus.
+        .target(
+            name: "Fuzzing", dependencies: ["Coordination", "Interchange", "Sequences", "TensorCore", "Training"],
+            path: "Tests/Fuzzing", exclude: ["Corpus"]),
+        .testTarget(name: "FuzzingTests", dependencies: ["Fuzzing"]),
     ]
 )
 

@@ -113,6 +113,17 @@ import Testing
         #expect(rig.machine.counters.stale == [.unassigned: 1])
     }
 
+    @Test(arguments: [1, 99, 100, 102])
+    func `an answer that ends within a number is not stored, and its sender is dropped`(total: Int) {
+        var rig = CoordinatorRig(change: { $0.answerUnit = 4 })
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        let directives = rig.answer("a", 0..<8, total: total)
+        #expect(directives.stored.isEmpty == (total != 100))
+        #expect(directives.folded == (total == 100 ? ["a [0, 8)"] : []))
+        #expect(rig.machine.roster.isEmpty == (total != 100))
+    }
+
     @Test func `a repeated frame is stored once`() {
         var rig = CoordinatorRig()
         _ = rig.join("a")

@@ -23,6 +23,27 @@ private struct Answers {
     func read(_ block: Storage) throws -> SubtreeAnswer { try trainer.answer(travelled: block, for: left.subtree) }
 }
 
+@Suite struct `An assignment that arrives` {
+    @Test func `of more rows than any batch has is refused, and does not overflow`() {
+        var bytes = [UInt8](repeating: 0, count: 8)
+        for number: UInt32 in [0, .max, .max, .max, 1, .max, 0] {
+            for shift in stride(from: UInt32(0), to: 32, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+            }
+        }
+        #expect(throws: ShardWorkError.self) { try ShardWork(decoding: bytes) }
+    }
+
+    @Test func `comes for a model only that this machine can hold`() {
+        var description = ModelDescription(
+            cell: .lstm, vocabularySize: 12, embeddingDim: 2, hiddenSize: 2, numLayers: 1, seed: 0)
+        #expect(ShardComputer.make(description.encoded()) != nil)
+        (description.hiddenSize, description.numLayers) = (1 << 24, 255)
+        #expect(ModelDescription(decoding: description.encoded()) == description)
+        #expect(ShardComputer.make(description.encoded()) == nil)
+    }
+}
+
 @Suite struct `An answer with sparse tables` {
     @Test func `travels without losing a bit`() throws {
         let answers = try Answers()

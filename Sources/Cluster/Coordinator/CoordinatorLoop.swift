@@ -56,6 +56,7 @@ package final class CoordinatorLoop {
             fingerprint: fingerprint, parameterBytes: UInt64(4 * trainer.parameterCount),
             answerLimit: UInt64(4 * trainer.answerLimit),
             assignmentLimit: UInt64(trainer.assignmentLimit), model: trainer.modelBytes)
+        configuration.answerUnit = 4
         configuration.fallbackAfter = settings.fallbackAfter
         machine = CoordinatorMachine(configuration)
     }

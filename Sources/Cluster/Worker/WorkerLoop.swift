@@ -155,6 +155,16 @@ package final class WorkerLoop {
                 ),
                 socket, context)
         }
+        let memory = ProcessInfo.processInfo.physicalMemory
+        guard welcome.assignmentLimit <= memory / 4 else {
+            return try perform(
+                .leave(
+                    exitCode: 1,
+                    reason:
+                        "the coordinator announces assignments of \(welcome.assignmentLimit) bytes; this machine has \(memory)"
+                ),
+                socket, context)
+        }
         parameters = Storage(count: model.parameterCount)
         loadedStep = nil
         let control = try Endpoint(welcome.controlEndpoint)

@@ -12,6 +12,8 @@ package struct CoordinatorConfiguration: Sendable {
     /// Length of the parameter stream of every step.
     package var parameterBytes: UInt64
     package var answerLimit: UInt64
+    /// An answer's length is a multiple of this many bytes: there is no half number.
+    package var answerUnit: UInt64 = 1
     package var assignmentLimit: UInt64
     /// Where workers send their pings; empty for the endpoint they know.
     package var controlEndpoint = ""

@@ -4,6 +4,10 @@ extension CoordinatorMachine {
         guard let subtree = header.subtree, subtree.end <= configuration.shards else {
             return drop(worker, reason: "answer for shards up to \(header.range?.end ?? 0) of \(configuration.shards)")
         }
+        guard header.total % configuration.answerUnit == 0 else {
+            return drop(
+                worker, reason: "answer of \(header.total) bytes; expected a multiple of \(configuration.answerUnit)")
+        }
         guard header.step == progress?.step else { return countStale(.step) }
         guard members[worker]!.holds(subtree, of: header.step) else { return countStale(.unassigned) }
 

@@ -13,9 +13,8 @@ extension RunConfiguration {
 
     /// The same of the model alone, for a process that only uses it.
     func requireMemoryOfModel(vocabularySize: Int) throws(ConfigurationError) {
-        // As the checkpoint's bytes, as read, and packed for products.
         try Self.require(
-            16 * parameterCount(vocabularySize: vocabularySize),
+            model(vocabularySize: vocabularySize).bytesInUse,
             of: "--hidden-size \(hiddenSize), --num-layers \(numLayers), --embedding-dim \(embeddingDim)")
     }
 
@@ -44,24 +43,32 @@ extension RunConfiguration {
     /// Of each parameter: itself, two packed forms, gradient, two moments and a copy on its way. Of each token: gates, states and
     /// their gradients of every layer, scores and their gradient.
     private func estimatedBytes(vocabularySize: Int) -> Double {
+        let model = model(vocabularySize: vocabularySize)
         let token =
             2 * Double(vocabularySize)
-            + inputs.reduce(0) { $0 + (Double(cell.gatesPerUnit) + 3) * Double(hiddenSize) + 2 * $1 }
-        return 4 * (7 * parameterCount(vocabularySize: vocabularySize) + token * Double(seqLen) * Double(batchSize))
+            + model.inputWidths.reduce(0) { $0 + (Double(cell.gatesPerUnit) + 3) * Double(hiddenSize) + 2 * $1 }
+        return 4 * (7 * model.parameterCount + token * Double(seqLen) * Double(batchSize))
     }
-
-    /// Numbers that the model has, but for the output layer's bias.
-    private func parameterCount(vocabularySize: Int) -> Double {
-        let (hidden, gates) = (Double(hiddenSize), Double(cell.gatesPerUnit))
-        return Double(vocabularySize) * (Double(embeddingDim) + hidden)
-            + inputs.reduce(0) { $0 + gates * hidden * ($1 + hidden + 2) }
-    }
-
-    /// Widths of each layer's input.
-    private var inputs: [Double] { (0..<numLayers).map { Double($0 == 0 ? embeddingDim : hiddenSize) } }
 
     /// Bytes that a file with the model's parameters stays well below, its header included.
     package func parameterFileLimit(vocabularySize: Int) -> Int {
-        Int(min(1e18, 8 * parameterCount(vocabularySize: vocabularySize))) + 1 << 24
+        Int(min(1e18, 8 * model(vocabularySize: vocabularySize).parameterCount)) + 1 << 24
     }
+}
+
+extension ModelDescription {
+    /// Numbers that the model has, but for the output layer's bias; as a fraction, since anybody may have written the sizes.
+    var parameterCount: Double {
+        let (hidden, gates) = (Double(hiddenSize), Double(cell.gatesPerUnit))
+        return Double(vocabularySize) * (Double(embeddingDim) + hidden)
+            + inputWidths.reduce(0) { $0 + gates * hidden * ($1 + hidden + 2) }
+    }
+
+    /// Of each layer.
+    fileprivate var inputWidths: [Double] { (0..<numLayers).map { Double($0 == 0 ? embeddingDim : hiddenSize) } }
+
+    /// About how much memory the model takes where it is only used: as it was read, as it is, and packed for products.
+    var bytesInUse: Double { 16 * parameterCount }
+
+    var fitsMemory: Bool { bytesInUse <= Double(ProcessInfo.processInfo.physicalMemory) }
 }

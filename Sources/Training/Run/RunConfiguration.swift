@@ -53,6 +53,8 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var keepCheckpoints: Int?
 
     package static let defaultCheckpointsKept = 3
+    /// The most sequences of a step.
+    static let batchLimit = 1 << 24
     /// A run has fewer steps than this.
     package static let stepLimit: UInt64 = 1 << 32
     var checkpointsKept: Int { keepCheckpoints ?? Self.defaultCheckpointsKept }
@@ -117,7 +119,8 @@ extension RunConfiguration {
         for (flag, value, limit) in [
             ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20),
             ("--num-layers", numLayers, 255),
-            ("--seq-len", seqLen, 1 << 24 - 1), ("--batch-size", batchSize, 1 << 24), ("--shards", shards, 1 << 16),
+            ("--seq-len", seqLen, 1 << 24 - 1), ("--batch-size", batchSize, Self.batchLimit),
+            ("--shards", shards, 1 << 16),
         ] {
             try require(value >= 1 && value <= limit, "\(flag) \(value): expected a whole number from 1 to \(limit)")
         }

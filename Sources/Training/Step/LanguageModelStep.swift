@@ -27,6 +27,7 @@ extension ShardComputer: WorkerModel {
 
     /// Builds the model that a coordinator describes.
     package static func make(_ bytes: [UInt8]) -> (any WorkerModel)? {
-        ModelDescription(decoding: bytes).map { ShardComputer($0) }
+        guard let description = ModelDescription(decoding: bytes), description.fitsMemory else { return nil }
+        return ShardComputer(description)
     }
 }

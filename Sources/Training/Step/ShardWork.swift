@@ -79,7 +79,8 @@ extension ShardWork {
         }
         let (first, end, shardCount, globalRows) = (numbers[0], numbers[1], numbers[2], numbers[3])
         let (steps, rows, rowSize) = (numbers[4], numbers[5], numbers[6])
-        guard first < end, end <= shardCount, shardCount <= globalRows,
+        // The batch of no run is larger; products of these numbers fit a machine word.
+        guard first < end, end <= shardCount, shardCount <= globalRows, globalRows <= RunConfiguration.batchLimit,
             Self.rows(of: first..<end, shardCount: shardCount, globalRows: globalRows).count == rows, steps > 0
         else {
             throw ShardWorkError(
