@@ -57,20 +57,26 @@ package enum ClusterTraining {
     }
 
     /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
+    ///
+    /// - Parameter keys: who may take part over TCP; local sockets lie in a directory of this user's alone.
     package static func coordinate(
-        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint, fallbackAfter: Duration,
+        _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint,
+        keys: CoordinatorKeys? = nil,
+        fallbackAfter: Duration,
         threads: Int,
         ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
+        let keys = endpoint.isTCP ? keys : nil
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
-            fallbackAfter: fallbackAfter, threads: threads)
+            fallbackAfter: fallbackAfter, threads: threads, keys: keys)
         let loop = CoordinatorLoop(trainer, settings: settings, note: note)
-        let context = try Context()
+        // Encryption happens on libzmq's own threads.
+        let context = try Context(ioThreads: keys == nil ? 1 : 2)
+        defer { context.terminate() }
         try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
-        context.terminate()
         return Roster(seen: loop.workersSeen, lost: loop.workersLost)
     }
 
@@ -84,33 +90,33 @@ package enum ClusterTraining {
     }
 
     /// Refuses an endpoint that others could reach: without keys anybody could take part.
-    package static func requireLoopback(_ endpoint: Endpoint) throws {
-        if case .inproc = endpoint.transport {
+    ///
+    /// - Parameter keyCommand: what makes the keys that this side needs, for the sentence; nil where there are keys.
+    package static func requireProtected(_ endpoint: Endpoint, keyCommand: String?) throws {
+        switch endpoint.transport {
+        case .inproc:
             throw ClusterError(
                 exitCode: 2,
                 "endpoint \(endpoint): reaches no other process; expected ipc://PATH or tcp://127.0.0.1:PORT")
-        }
-        guard endpoint.isLoopback else {
-            throw ClusterError(
-                exitCode: 2,
-                "endpoint \(endpoint): without keys only this machine may connect; expected ipc://PATH or tcp://127.0.0.1:PORT"
-            )
-        }
-        if case .ipc(let path) = endpoint.transport {
+        case .ipc(let path):
             if let obstacle = endpoint.obstacle {
                 throw ClusterError(
                     exitCode: 2,
                     "endpoint \(endpoint): \(obstacle) is there, which is no socket; expected a socket's path")
             }
-            do { try PrivateDirectory.check(URL(fileURLWithPath: path).deletingLastPathComponent().path) } catch {
-                throw ClusterError(exitCode: 2, "\(error)")
-            }
+            try PrivateFile.checkDirectory(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        case .tcp:
+            guard let keyCommand, !endpoint.isLoopback else { return }
+            throw ClusterError(
+                exitCode: 2,
+                "endpoint \(endpoint): without keys only this machine may connect; expected --keys DIR (\(keyCommand)), ipc://PATH or tcp://127.0.0.1:PORT"
+            )
         }
     }
 
-    /// As `requireLoopback`, and nobody may listen there: libzmq takes a local socket over without a word.
-    package static func requireFree(_ endpoint: Endpoint) throws {
-        try requireLoopback(endpoint)
+    /// As `requireProtected`, and nobody may listen there: libzmq takes a local socket over without a word.
+    package static func requireFree(_ endpoint: Endpoint, keys: CoordinatorKeys?) throws {
+        try requireProtected(endpoint, keyCommand: keys == nil ? "made by: lockstep keys new DIR" : nil)
         var sockets = [endpoint]
         if case .ipc = endpoint.transport {
             do { sockets.append(try controlEndpoint(beside: endpoint)) } catch {
@@ -132,6 +138,13 @@ package enum ClusterTraining {
         }
     }
 
+    /// Refuses to work where somebody else could answer in the coordinator's place.
+    package static func requireReachable(_ endpoint: Endpoint, keys: WorkerKeys? = nil) throws {
+        try requireProtected(
+            endpoint,
+            keyCommand: keys == nil ? "made on the coordinator's machine by: lockstep keys add DIR NAME" : nil)
+    }
+
     /// A worker's name as its launcher gives it.
     package static func workerName(_ hexadecimal: String) throws(ClusterError) -> [UInt8] {
         let digits = Array(hexadecimal.utf8)
@@ -149,15 +162,18 @@ package enum ClusterTraining {
     ///
     /// - Parameters:
     ///   - local: the name that the launcher chose, for a child of a coordinator on this machine.
+    ///   - keys: who this is and whom it trusts, over TCP.
     ///   - makeModel: from what the coordinator says of the model.
     package static func work(
-        for endpoint: Endpoint, local: [UInt8]?, makeModel: @escaping WorkerModelMaker = ShardComputer.make,
+        for endpoint: Endpoint, local: [UInt8]?, keys: WorkerKeys? = nil,
+        makeModel: @escaping WorkerModelMaker = ShardComputer.make,
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
         if local != nil { ParentWatch.start() }
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(
-            connectingTo: endpoint, identity: identity, parent: local == nil ? nil : getppid(), makeModel: makeModel,
+            connectingTo: endpoint, identity: identity, keys: endpoint.isTCP ? keys : nil,
+            parent: local == nil ? nil : getppid(), makeModel: makeModel,
             note: note)
         let context = try Context()
         let end = try loop.run(in: context)

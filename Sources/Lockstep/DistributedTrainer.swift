@@ -137,7 +137,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         guard let address = environment[LocalWorkers.endpointVariable] else { return false }
         if let wanted = environment[LocalWorkers.trainingVariable].flatMap({ Int($0) }), place < wanted { return true }
         let endpoint = try Endpoint(address)
-        try ClusterTraining.requireLoopback(endpoint)
+        try ClusterTraining.requireReachable(endpoint)
         let name = try environment[LocalWorkers.nameVariable].map(ClusterTraining.workerName)
         let (task, seed) = (task, seed)
         let end = try ClusterTraining.work(

@@ -18,6 +18,7 @@ struct Lockstep: AsyncParsableCommand {
         subcommands: [
             TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, ResumeCommand.self, SampleCommand.self,
             EvaluateCommand.self, VerifyCommand.self, DiffCommand.self, LessonCommand.self, BenchCommand.self,
+            KeysCommand.self,
         ])
 
     /// `lockstep 0.1.0 (avx512; avx512, avx2 and portable available)`.

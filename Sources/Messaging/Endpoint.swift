@@ -71,6 +71,8 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    package var isTCP: Bool { if case .tcp = transport { true } else { false } }
+
     /// Only this machine can reach it: `127.0.0.0/8`, `::1`, `localhost`, and every `ipc` and `inproc` endpoint.
     package var isLoopback: Bool {
         guard case .tcp(let host, _) = transport else { return true }

@@ -58,6 +58,7 @@ package final class CoordinatorLoop {
             assignmentLimit: UInt64(trainer.assignmentLimit), model: trainer.modelBytes)
         configuration.answerUnit = 4
         configuration.fallbackAfter = settings.fallbackAfter
+        configuration.requiresKeys = settings.keys != nil
         machine = CoordinatorMachine(configuration)
     }
 
@@ -126,6 +127,10 @@ package final class CoordinatorLoop {
         let news = children.take()
         for sentence in news.sentences { note(sentence) }
         for worker in news.ended { perform(.workerExited(worker)) }
+        if let changes = sockets.allowList?.takeNews() {
+            for sentence in changes.notes { note(sentence) }
+            for key in changes.revoked { perform(.revoked(key)) }
+        }
         if clock.now - lastTick > .milliseconds(100) {
             lastTick = clock.now
             perform(.tick)
@@ -134,18 +139,19 @@ package final class CoordinatorLoop {
 
     private func take(_ received: Received) {
         switch received {
-        case .overlong(let sender, let frameCount):
+        case .overlong(let sender, let user, let frameCount):
             guard let sender else { return }
-            perform(
-                .undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount)), from: WorkerID(sender.bytes)))
+            let error = DecodeError(.frames, wanted: 1, got: UInt64(frameCount))
+            perform(.undecodable(error, from: WorkerID(sender.bytes), key: user.map { PeerKey($0) }))
         case .message(let arrived):
             guard let sender = arrived.sender.map({ WorkerID($0.bytes) }) else { return }
+            let key = arrived.user.map { PeerKey($0) }
             switch Coordination.Message.decode(arrived, receiver: .coordinator) {
-            case .failure(let error): perform(.undecodable(error, from: sender))
+            case .failure(let error): perform(.undecodable(error, from: sender, key: key))
             case .success(let (message, payload)):
                 if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
                 self.payload = payload
-                perform(.received(message, from: sender))
+                perform(.received(message, from: sender, key: key))
                 self.payload = nil
             }
         }

@@ -11,9 +11,12 @@ package struct CoordinatorSettings: Sendable {
     package var fallbackAfter: Duration
     /// Threads for shards that are computed here.
     package var threads: Int
+    /// Who may take part; nil on sockets that only this user can reach.
+    package var keys: CoordinatorKeys?
 
     package init(
-        run: RunID, incarnation: UInt64, data: Endpoint, control: Endpoint, fallbackAfter: Duration, threads: Int
+        run: RunID, incarnation: UInt64, data: Endpoint, control: Endpoint, fallbackAfter: Duration, threads: Int,
+        keys: CoordinatorKeys? = nil
     ) {
         self.run = run
         self.incarnation = incarnation
@@ -21,5 +24,6 @@ package struct CoordinatorSettings: Sendable {
         self.control = control
         self.fallbackAfter = fallbackAfter
         self.threads = threads
+        self.keys = keys
     }
 }

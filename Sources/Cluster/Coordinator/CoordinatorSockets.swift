@@ -8,20 +8,32 @@ struct CoordinatorSockets: ~Copyable {
     /// Where the two really listen: ports are known.
     let dataEndpoint: Endpoint
     let controlEndpoint: Endpoint
+    /// Who may take part; nil on sockets that only this user can reach.
+    let allowList: AllowList?
     private let poller: Poller
     private let dataSlot: Poller.Slot
     private let controlSlot: Poller.Slot
 
     init(_ settings: CoordinatorSettings, in context: Context) throws {
         // Both first: a value of this kind is made in one go or not at all.
-        let data = try Socket(.router, in: context, options: .data(frameBytes: frameBytes))
-        let control = try Socket(.router, in: context, options: .control())
+        var dataOptions = SocketOptions.data(frameBytes: frameBytes)
+        var controlOptions = SocketOptions.control()
+        let allowList = try settings.keys.map { try AllowList($0.directory) }
+        if let allowList, let keys = settings.keys {
+            // Before anybody can connect.
+            _ = try AdmissionThread(allowList, in: context)
+            dataOptions.security = .server(keys.pair)
+            controlOptions.security = .server(keys.pair)
+        }
+        let data = try Socket(.router, in: context, options: dataOptions)
+        let control = try Socket(.router, in: context, options: controlOptions)
         let controlEndpoint = try control.bind(settings.control)
         let dataEndpoint = try data.bind(settings.data)
         (self.controlEndpoint, self.dataEndpoint) = (controlEndpoint, dataEndpoint)
         var poller = Poller()
         dataSlot = poller.add(data)
         controlSlot = poller.add(control)
+        self.allowList = allowList
         self.data = data
         self.control = control
         self.poller = poller

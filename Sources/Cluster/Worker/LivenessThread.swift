@@ -18,9 +18,11 @@ final class LivenessThread: Sendable {
     private let context: Context
     let endpoint: Endpoint
     private let identity: PeerIdentity
+    private let security: SocketSecurity?
 
-    init(context: Context, endpoint: Endpoint, identity: PeerIdentity) {
+    init(context: Context, endpoint: Endpoint, identity: PeerIdentity, security: SocketSecurity?) {
         self.context = context
+        self.security = security
         self.endpoint = endpoint
         self.identity = identity
     }
@@ -42,7 +44,9 @@ final class LivenessThread: Sendable {
     }
 
     private func run() throws {
-        let socket = try Socket(.dealer, in: context, options: .control(identity: identity))
+        var options = SocketOptions.control(identity: identity)
+        options.security = security
+        let socket = try Socket(.dealer, in: context, options: options)
         try socket.connect(endpoint)
         var elapsed = 0
         while true {

@@ -8,6 +8,7 @@ package import Training
 package final class WorkerLoop {
     private let endpoint: Endpoint
     private let identity: PeerIdentity
+    private let keys: WorkerKeys?
     /// The process that this one ends with; nil for a worker that was started by hand.
     private let parent: Int32?
     private let note: @Sendable (String) -> Void
@@ -31,16 +32,19 @@ package final class WorkerLoop {
     private let begun: ContinuousClock.Instant
 
     /// - Parameters:
+    ///   - keys: who this is and whom it trusts; nil where only this machine can connect.
     ///   - identity: a name of at least one byte, fresh for each start; its first byte is not zero.
     ///   - makeModel: from what the coordinator says of the model.
     ///   - note: takes sentences for people.
     package init(
-        connectingTo endpoint: Endpoint, identity: [UInt8], parent: Int32?, makeModel: @escaping WorkerModelMaker,
+        connectingTo endpoint: Endpoint, identity: [UInt8], keys: WorkerKeys?, parent: Int32?,
+        makeModel: @escaping WorkerModelMaker,
         note: @escaping @Sendable (String) -> Void
     ) {
         self.endpoint = endpoint
         self.makeModel = makeModel
         self.identity = PeerIdentity(identity)
+        self.keys = keys
         self.parent = parent
         self.note = note
         let host = ProcessInfo.processInfo.hostName
@@ -56,14 +60,18 @@ package final class WorkerLoop {
     /// - Returns: the exit code and the last line.
     package func run(in context: Context) throws -> (code: Int32, sentence: String) {
         FloatingPointEnvironment.prepareThread()
-        let socket = try Socket(.dealer, in: context, options: .data(frameBytes: frameBytes, identity: identity))
+        var options = SocketOptions.data(frameBytes: frameBytes, identity: identity)
+        options.security = keys?.security
+        let socket = try Socket(.dealer, in: context, options: options)
+        let monitor = try SocketMonitor(of: socket)
+        var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil)
         try socket.connect(endpoint)
         defer { liveness?.stop() }
         try perform(.started, socket, context)
         var lastTick = clock.now
         var isWaiting = parent == nil
         while ending == nil {
-            if isWaiting, machine.isRegistered || clock.now - begun > .seconds(2) {
+            if isWaiting, !handshake.isFailing, machine.isRegistered || clock.now - begun > .seconds(2) {
                 isWaiting = false
                 if !machine.isRegistered { note("waiting for a coordinator at \(endpoint)") }
             }
@@ -72,6 +80,11 @@ package final class WorkerLoop {
             }
             if clock.now - lastTick > .milliseconds(100) {
                 lastTick = clock.now
+                while let event = try monitor.next() { handshake.note(event.kind, at: lastTick - begun) }
+                if let sentence = handshake.verdict(at: lastTick - begun) {
+                    try perform(.leave(exitCode: 3, reason: sentence), socket, context)
+                    break
+                }
                 try perform(.tick, socket, context)
                 if let code = StopSignal.exitCode {
                     try perform(.leave(exitCode: code, reason: "stopped by a signal"), socket, context)
@@ -87,7 +100,7 @@ package final class WorkerLoop {
 
     private func take(_ received: Received, _ socket: borrowing Socket, _ context: Context) throws {
         switch received {
-        case .overlong(_, let frameCount):
+        case .overlong(_, _, let frameCount):
             try perform(.undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount))), socket, context)
         case .message(let arrived):
             switch Coordination.Message.decode(arrived, receiver: .worker) {
@@ -171,7 +184,8 @@ package final class WorkerLoop {
         if liveness?.endpoint != control {
             // A coordinator that took another's place listens elsewhere.
             liveness?.stop()
-            let thread = LivenessThread(context: context, endpoint: control, identity: identity)
+            let thread = LivenessThread(
+                context: context, endpoint: control, identity: identity, security: keys?.security)
             thread.update(machine.ping, goodbye: machine.goodbye)
             thread.start(note: note)
             liveness = thread

@@ -23,6 +23,8 @@ package struct CoordinatorConfiguration: Sendable {
     /// How streams are cut; another than the standard one in tests only.
     package var framing = Framing.standard
     package var maximumWorkers = 64
+    /// Whether every message has to come with a key: it does on a socket that others can reach.
+    package var requiresKeys = false
     /// Silence after which a worker gets no new range.
     package var suspectAfter: Duration = .seconds(3)
     /// Silence after which a worker is lost.

@@ -12,6 +12,10 @@ package struct CoordinatorCounters: Equatable, Sendable {
         case repeatedFrame
         case unknownSender
         case banned
+        /// Under the name of a worker that has another key.
+        case otherKey
+        /// With no key, or one that was revoked.
+        case notAdmitted
         case stopped
     }
 

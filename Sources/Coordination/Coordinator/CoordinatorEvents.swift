@@ -2,9 +2,12 @@
 ///
 /// The shell hands over what has arrived before it ticks: silence is counted from the last message the machine saw.
 package enum CoordinatorEvent: Sendable {
-    case received(Message, from: WorkerID)
+    /// The key is that of the connection, where there are keys.
+    case received(Message, from: WorkerID, key: PeerKey? = nil)
     /// Frames that are no message.
-    case undecodable(DecodeError, from: WorkerID)
+    case undecodable(DecodeError, from: WorkerID, key: PeerKey? = nil)
+    /// A key was taken off the allow-list: its workers are dropped.
+    case revoked(PeerKey)
     /// The batch and the parameters of a step are there; what was left of an earlier step is over.
     case beginStep(UInt64)
     /// The answer of a `fold` directive is in the reduction tree.

@@ -1,13 +1,13 @@
 /// Who takes part: hello, pulls, pings, silence, loss.
 extension CoordinatorMachine {
-    mutating func receive(_ message: Message, from worker: WorkerID) {
+    mutating func receive(_ message: Message, from worker: WorkerID, _ key: PeerKey?) {
         if let stopReason {
             countStale(.stopped)
             // An answer's frames come many at a time, and the pull behind them is told as well.
             if message.header.kind != .answer { send(.stop(reason: stopReason), to: worker) }
             return
         }
-        if case .hello(let hello) = message.body { return receiveHello(hello, from: worker) }
+        if case .hello(let hello) = message.body { return receiveHello(hello, from: worker, key) }
 
         guard members[worker] != nil else {
             countStale(.unknownSender)
@@ -52,7 +52,7 @@ extension CoordinatorMachine {
         }
     }
 
-    private mutating func receiveHello(_ hello: Hello, from worker: WorkerID) {
+    private mutating func receiveHello(_ hello: Hello, from worker: WorkerID, _ key: PeerKey?) {
         if let member = members[worker], hello.session <= member.hello.session {
             members[worker]!.lastHeard = now
             return countStale(.session)
@@ -76,7 +76,7 @@ extension CoordinatorMachine {
         } else {
             counters.joined += 1
         }
-        members[worker] = Member(id: worker, number: nextNumber, hello: hello, at: now)
+        members[worker] = Member(id: worker, number: nextNumber, hello: hello, key: key, at: now)
         nextNumber += 1
         send(
             .welcome(
@@ -143,12 +143,16 @@ extension CoordinatorMachine {
 
     /// Takes an offender off the roster and tells it so.
     mutating func drop(_ worker: WorkerID, reason: String) {
+        expel(worker, Refusal(.malformed, "malformed message: \(reason)"), reason: reason)
+    }
+
+    mutating func expel(_ worker: WorkerID, _ refusal: Refusal, reason: String) {
         remove(worker)
         banned.append(worker)
         if banned.count > CoordinatorMachine.bannedLimit { banned.removeFirst() }
         counters.dropped += 1
         directives.append(.dropped(worker, reason: reason))
-        send(.refused(Refusal(.malformed, "malformed message: \(reason)")), to: worker)
+        send(.refused(refusal), to: worker)
     }
 
     private mutating func refuse(_ worker: WorkerID, _ refusal: Refusal) {

@@ -19,6 +19,8 @@ package struct CoordinatorMachine: Sendable {
     /// Workers that were lost, the last few: one that comes again is not one more.
     var departed: [WorkerID] = []
     static let departedLimit = 64
+    /// As many as were taken off the allow-list while this process ran.
+    var revokedKeys: Set<PeerKey> = []
 
     var progress: StepProgress?
     var rangeTimes = RangeTimes()
@@ -37,8 +39,11 @@ package struct CoordinatorMachine: Sendable {
     package mutating func handle(_ event: CoordinatorEvent, at instant: Duration) -> [CoordinatorDirective] {
         now = max(now, instant)
         switch event {
-        case .received(let message, let worker): receive(message, from: worker)
-        case .undecodable(let error, let worker): receiveMalformed(error, from: worker)
+        case .received(let message, let worker, let key):
+            if admits(worker, key) { receive(message, from: worker, key) }
+        case .undecodable(let error, let worker, let key):
+            if admits(worker, key) { receiveMalformed(error, from: worker) }
+        case .revoked(let key): revoke(key)
         case .beginStep(let step): begin(step)
         case .folded(let step, let subtree): folded(step, subtree)
         case .unusable(let step, let subtree, let reason): unusable(step, subtree, reason)

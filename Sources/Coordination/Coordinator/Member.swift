@@ -4,6 +4,8 @@ struct Member: Sendable {
     /// Grows with every worker that joins: the order in which ranges are given out.
     let number: Int
     let hello: Hello
+    /// The key that its hello came with; nobody else speaks for it.
+    let key: PeerKey?
     let joinedAt: Duration
     /// How long a worker may take from its welcome to its first pull and still be counted on.
     private static let greetingTime: Duration = .seconds(2)
@@ -22,10 +24,11 @@ struct Member: Sendable {
     /// Answers of the current step that are partly here.
     var partials: [Subtree: PartialAnswer] = [:]
 
-    init(id: WorkerID, number: Int, hello: Hello, at now: Duration) {
+    init(id: WorkerID, number: Int, hello: Hello, key: PeerKey?, at now: Duration) {
         self.id = id
         self.number = number
         self.hello = hello
+        self.key = key
         joinedAt = now
         lastHeard = now
         lastMoved = now

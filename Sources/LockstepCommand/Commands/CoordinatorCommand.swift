@@ -11,20 +11,25 @@ struct CoordinatorCommand: AsyncParsableCommand {
         abstract: "Trains with the workers that connect.",
         discussion: """
             Start workers with `lockstep worker --connect ENDPOINT`; they need nothing else, and may come and go at any time. With \
-            none, the coordinator computes by itself. The trained parameters are the same in every case.
+            none, the coordinator computes by itself. The trained parameters are the same in every case. Workers on other machines \
+            need keys: see `lockstep keys`.
             """)
 
-    @Option(help: "Where workers connect: tcp://127.0.0.1:PORT, or ipc://PATH in a directory of mode 0700.")
+    @Option(
+        help:
+            "Where workers connect: tcp://ADDRESS:PORT (with --keys, but for 127.0.0.1), or ipc://PATH in a directory of mode 0700."
+    )
     var bind: String
 
     @Option(parsing: .unconditional, help: "Seconds to wait for a first worker before computing alone.")
     var fallbackAfter: Double = 10
 
+    @OptionGroup var keys: KeyOptions
     @OptionGroup var training: TrainingOptions
     @OptionGroup var output: RunOptions
 
     func run() async throws {
-        let place = try Place.open(at: bind, fallbackAfter: fallbackAfter)
+        let place = try Place.open(at: bind, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
         StopSignal.listen()

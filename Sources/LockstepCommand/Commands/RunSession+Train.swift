@@ -10,16 +10,16 @@ enum Place {
     /// In this process, or by that many processes on this machine.
     case local(workers: Int)
     /// By whoever connects.
-    case open(Endpoint, fallbackAfter: Duration)
+    case open(Endpoint, keys: CoordinatorKeys?, fallbackAfter: Duration)
 
     /// A place for workers from elsewhere, from what the command line says of it.
-    static func open(at text: String, fallbackAfter: Double) throws -> Place {
+    static func open(at text: String, keys: CoordinatorKeys?, fallbackAfter: Double) throws -> Place {
         guard fallbackAfter >= 0, fallbackAfter < 1e9 else {
             throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
         }
         let endpoint = try parseEndpoint(text, "--bind")
-        try ClusterTraining.requireFree(endpoint)
-        return .open(endpoint, fallbackAfter: .seconds(fallbackAfter))
+        try ClusterTraining.requireFree(endpoint, keys: keys)
+        return .open(endpoint, keys: keys, fallbackAfter: .seconds(fallbackAfter))
     }
 }
 
@@ -45,10 +45,15 @@ extension RunSession {
             roster = try await ClusterTraining.train(
                 trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads, shouldStop: stop,
                 note: { display.note($0) }, stepDone: stepDone)
-        case .open(let endpoint, let fallbackAfter):
+        case .open(let endpoint, let keys, let fallbackAfter):
             roster = try await ClusterTraining.coordinate(
-                trainer, run: run, incarnation: held.incarnation, at: endpoint, fallbackAfter: fallbackAfter,
-                threads: threads, ready: { display.note("workers connect with: lockstep worker --connect \($0)") },
+                trainer, run: run, incarnation: held.incarnation, at: endpoint, keys: keys,
+                fallbackAfter: fallbackAfter,
+                threads: threads,
+                ready: {
+                    let keys = keys != nil && endpoint.isTCP ? "--keys DIR " : ""
+                    display.note("workers connect with: lockstep worker \(keys)--connect \($0)")
+                },
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(workersSeen: roster.seen, workersLost: roster.lost)

@@ -110,6 +110,8 @@ struct ResumeCommand: AsyncParsableCommand {
     @Option(help: "Where workers connect, as for `lockstep coordinator`; instead of --workers.")
     var bind: String?
 
+    @OptionGroup var keys: KeyOptions
+
     @Option(parsing: .unconditional, help: "With --bind: seconds to wait for a first worker before computing alone.")
     var fallbackAfter: Double = 10
 
@@ -133,7 +135,10 @@ struct ResumeCommand: AsyncParsableCommand {
         options.threads = threads
         options.json = json
         let threads = try options.resolveThreads()
-        let place = try bind.map { try Place.open(at: $0, fallbackAfter: fallbackAfter) } ?? .local(workers: workers)
+        let place =
+            try bind.map {
+                try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
+            } ?? .local(workers: workers)
         StopSignal.listen()
         Leftovers.sweep()
         let supervisor = supervision.connection()

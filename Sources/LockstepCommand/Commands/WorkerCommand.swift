@@ -12,12 +12,16 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: "The coordinator's endpoint, as it prints it.")
     var connect: String
 
+    @OptionGroup var keys: KeyOptions
+
     @Option(help: .hidden)
     var local: String?
 
     func run() throws {
         let endpoint = try parseEndpoint(connect, "--connect")
-        try ClusterTraining.requireLoopback(endpoint)
+        // A child of a coordinator on this machine connects to a local socket.
+        let keys = local == nil ? try keys.workerKeys() : nil
+        try ClusterTraining.requireReachable(endpoint, keys: keys)
         let identity = try local.map(ClusterTraining.workerName)
         if identity == nil {
             StopSignal.listen()
@@ -27,7 +31,7 @@ struct WorkerCommand: ParsableCommand {
             for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         }
         let isQuiet = identity != nil
-        let end = try ClusterTraining.work(for: endpoint, local: identity) { sentence in
+        let end = try ClusterTraining.work(for: endpoint, local: identity, keys: keys) { sentence in
             if !isQuiet { ExitStatus.say(sentence) }
         }
         if !isQuiet || end.code != 0 { ExitStatus.say(end.sentence) }

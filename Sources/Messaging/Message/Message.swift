@@ -31,5 +31,7 @@ package struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
 package struct Message: Sendable {
     /// Who sent it, on a ROUTER; `nil` on other sockets.
     package let sender: PeerIdentity?
+    /// Whose key the connection was made with, as the `AdmissionDesk` admitted it; `nil` on a socket without keys.
+    package let user: String?
     package let frames: [Frame]
 }

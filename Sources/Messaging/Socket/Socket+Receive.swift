@@ -4,7 +4,7 @@ internal import CZeroMQ
 package enum Received: Sendable {
     case message(Message)
     /// A message of more frames than allowed, which is gone: its sender does not speak the protocol.
-    case overlong(sender: PeerIdentity?, frameCount: Int)
+    case overlong(sender: PeerIdentity?, user: String?, frameCount: Int)
 }
 
 extension Socket {
@@ -34,6 +34,8 @@ extension Socket {
             sender = PeerIdentity(taking: &part)
             try receiveNext(&part)
         }
+        // From the payload: after `zmq_poll` a router's identity frame has lost it (libzmq 4.3.4).
+        let user = unsafe zmq_msg_gets(&part, "User-Id").map { unsafe String(cString: $0) }
         var frames: [Frame] = []
         var count = 1
         while true {
@@ -48,8 +50,8 @@ extension Socket {
             try receiveNext(&part)
             count += 1
         }
-        guard count <= maximumFrames else { return .overlong(sender: sender, frameCount: count) }
-        return .message(Message(sender: sender, frames: frames))
+        guard count <= maximumFrames else { return .overlong(sender: sender, user: user, frameCount: count) }
+        return .message(Message(sender: sender, user: user, frames: frames))
     }
 
     /// The rest of a message is there as soon as its first part is.

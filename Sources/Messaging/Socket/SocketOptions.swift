@@ -25,6 +25,8 @@ package struct SocketOptions: Sendable {
     package var longestReconnectInterval: Duration = .seconds(5)
     /// DEALER: the name that a ROUTER knows this socket by; fresh for each start, since a duplicate is silently mute.
     package var identity: PeerIdentity?
+    /// Encryption and keys; `nil` for a socket that only this machine can reach.
+    package var security: SocketSecurity?
 
     package init(maximumMessageBytes: Int, sendHighWater: Int, receiveHighWater: Int, identity: PeerIdentity? = nil) {
         precondition(
@@ -48,7 +50,7 @@ package struct SocketOptions: Sendable {
     ///
     /// Memory is bounded by peers × high water × frame, provided that a message carries one large frame.
     package static func data(
-        frameBytes: Int = 1 << 20, highWater: Int = 8, identity: PeerIdentity? = nil
+        frameBytes: Int = 1 << 20, highWater: Int = 4, identity: PeerIdentity? = nil
     ) -> SocketOptions {
         SocketOptions(
             maximumMessageBytes: frameBytes + 4096, sendHighWater: highWater, receiveHighWater: highWater,
@@ -75,6 +77,7 @@ extension SocketOptions {
         try set(ZMQ_RECONNECT_IVL_MAX, longestReconnectInterval.milliseconds, "longest reconnect interval in ms")
         if handle.kind == .router { try set(ZMQ_ROUTER_MANDATORY, mandatoryRouting ? 1 : 0, "mandatory routing") }
         if handle.kind == .dealer { try set(ZMQ_IMMEDIATE, immediate ? 1 : 0, "immediate") }
+        try security?.apply(to: handle)
         if let identity {
             precondition(
                 handle.kind == .dealer, "SocketOptions: an identity on a \(handle.kind) socket; only a dealer has one")

@@ -1,0 +1,95 @@
+internal import Coordination
+internal import Foundation
+internal import Messaging
+internal import Synchronization
+
+/// Who may take part now, read from the key directory again and again, and asked by the coordinator's loop and by libzmq's handshakes.
+final class AllowList: Sendable {
+    private struct State {
+        var names: [PeerKey: String]
+        var revoked: [PeerKey] = []
+        var notes: [String] = []
+        var refusals = 0
+    }
+
+    private let directory: KeyDirectory
+    private let state: Mutex<State>
+
+    init(_ directory: KeyDirectory) throws {
+        self.directory = directory
+        state = Mutex(State(names: try Self.read(directory)))
+    }
+
+    private static func read(_ directory: KeyDirectory) throws -> [PeerKey: String] {
+        Dictionary(uniqueKeysWithValues: try directory.allowedKeys().map { (PeerKey($0.key.text), $0.value) })
+    }
+
+    /// Looks at the directory; a list that cannot be read stays as it was.
+    func refresh() {
+        do {
+            let names = try Self.read(directory)
+            state.withLock { state in
+                let gone = state.names.filter { names[$0.key] == nil }
+                state.revoked += gone.keys
+                state.notes += gone.values.sorted().map { "the key of worker \($0) was revoked" }
+                state.notes += names.filter { state.names[$0.key] == nil }.values.sorted().map {
+                    "the key of worker \($0) is admitted"
+                }
+                state.names = names
+            }
+        } catch {
+            state.withLock { state in
+                let sentence = "the allow-list stays as it was: \(error)"
+                if state.notes.last != sentence, state.notes.count < 16 { state.notes.append(sentence) }
+            }
+        }
+    }
+
+    func admits(_ key: PeerKey) -> Bool { state.withLock { $0.names[key] != nil } }
+
+    func noteRefusal() { state.withLock { $0.refusals += 1 } }
+
+    /// Handshakes that ended because of the key.
+    var refusals: Int { state.withLock { $0.refusals } }
+
+    /// What has happened since it was last asked.
+    func takeNews() -> (revoked: [PeerKey], notes: [String]) {
+        state.withLock { state in
+            defer { (state.revoked, state.notes) = ([], []) }
+            return (state.revoked, state.notes)
+        }
+    }
+}
+
+/// The thread that answers for the allow-list while handshakes wait; it ends with the context.
+final class AdmissionThread: Sendable {
+    private let opened = Mutex<Result<Void, any Error>?>(nil)
+
+    /// Begins, and returns when every handshake will be asked about.
+    init(_ list: AllowList, in context: Context) throws {
+        let ready = DispatchSemaphore(value: 0)
+        Thread.detachNewThread { [self] in
+            do {
+                let desk = try AdmissionDesk(in: context)
+                opened.withLock { $0 = .success(()) }
+                ready.signal()
+                let clock = ContinuousClock()
+                var lastLook = clock.now
+                while true {
+                    let decision = try desk.answer(within: .milliseconds(250)) { list.admits(PeerKey($0.text)) }
+                    if decision?.isAdmitted == false { list.noteRefusal() }
+                    if clock.now - lastLook > .milliseconds(500) {
+                        lastLook = clock.now
+                        list.refresh()
+                    }
+                }
+            } catch {
+                // The end of the context; before that only a failure to open, which is the caller's.
+                opened.withLock { if $0 == nil { $0 = .failure(error) } }
+                ready.signal()
+            }
+        }
+        ready.wait()
+        try opened.withLock { $0 }?.get()
+    }
+}

@@ -1,0 +1,135 @@
+internal import Foundation
+package import Messaging
+
+/// The keys of a coordinator and of whom it lets in, as files.
+///
+/// ```
+/// DIR/                           0700, on the coordinator's machine
+///   coordinator.key              public
+///   coordinator.key_secret       0600
+///   allowed/NAME.key             public keys of the workers that may take part: the allow-list
+///   revoked/NAME.key             those that may not any more
+///   workers/NAME/                0700, to be copied to the worker's machine
+///     coordinator.key            the only server this worker will talk to
+///     worker.key_secret          0600
+/// ```
+package struct KeyDirectory: Sendable {
+    package let path: String
+
+    /// One worker's key.
+    package struct Entry: Hashable, Sendable {
+        package let name: String
+        package let key: CurvePublicKey
+        package let isAllowed: Bool
+    }
+
+    /// A directory that `create` made.
+    package init(_ path: String) throws(ClusterError) {
+        self.path = path
+        try PrivateFile.checkDirectory(path)
+        guard FileManager.default.fileExists(atPath: coordinatorSecret) else {
+            throw ClusterError(
+                exitCode: 2,
+                "keys \(path): no coordinator's keys in it; expected a directory that `lockstep keys new` made")
+        }
+        try PrivateFile.checkDirectory(allowed)
+    }
+
+    private init(new path: String) { self.path = path }
+
+    /// Makes the coordinator's pair, and that of a first worker, named `worker`.
+    package static func create(_ path: String) throws -> KeyDirectory {
+        if FileManager.default.fileExists(atPath: path) {
+            try PrivateFile.checkDirectory(path)
+            guard try FileManager.default.contentsOfDirectory(atPath: path).isEmpty else {
+                throw ClusterError(
+                    exitCode: 2, "keys \(path): not empty; expected a new directory, nothing was changed")
+            }
+        } else {
+            try PrivateFile.makeDirectory(path)
+        }
+        let directory = KeyDirectory(new: path)
+        for part in [directory.allowed, directory.revoked, directory.workers] { try PrivateFile.makeDirectory(part) }
+        let pair = try CurvePair.generate()
+        try PrivateFile.create(directory.coordinatorPublic, KeyFile.publicText(pair.publicKey, of: "the coordinator"))
+        try directory.add("worker")
+        // Last: the directory counts as one from here on.
+        try PrivateFile.create(directory.coordinatorSecret, KeyFile.secretText(pair, of: "the coordinator"))
+        return directory
+    }
+
+    /// Makes a worker's pair, its directory, and its place on the allow-list.
+    package func add(_ name: String) throws {
+        try Self.check(name)
+        let (list, own) = ("\(allowed)/\(name).key", workerDirectory(name))
+        guard !FileManager.default.fileExists(atPath: list), !FileManager.default.fileExists(atPath: own) else {
+            throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
+        }
+        let server = try KeyFile.readPublic(coordinatorPublic)
+        let pair = try CurvePair.generate()
+        try PrivateFile.makeDirectory(own)
+        try PrivateFile.create("\(own)/coordinator.key", KeyFile.publicText(server, of: "the coordinator"))
+        try PrivateFile.create("\(own)/worker.key_secret", KeyFile.secretText(pair, of: "worker \(name)"))
+        try PrivateFile.create(list, KeyFile.publicText(pair.publicKey, of: "worker \(name)"))
+    }
+
+    /// Takes a worker off the allow-list; a coordinator that runs drops it within seconds.
+    package func revoke(_ name: String) throws {
+        try Self.check(name)
+        guard FileManager.default.fileExists(atPath: "\(allowed)/\(name).key") else {
+            let names = try entries().filter(\.isAllowed).map(\.name)
+            throw ClusterError(
+                exitCode: 2,
+                "keys \(path): no worker '\(name)' on the allow-list; expected \(names.isEmpty ? "one, and there is none" : names.joined(separator: ", "))"
+            )
+        }
+        guard unsafe rename("\(allowed)/\(name).key", "\(revoked)/\(name).key") == 0 else {
+            throw ClusterError("keys \(path): \(unsafe String(cString: strerror(errno)))")
+        }
+        // The copy here is of no use any more, and the name is free.
+        try? FileManager.default.removeItem(atPath: workerDirectory(name))
+    }
+
+    /// Everybody's keys, by name: those on the allow-list first.
+    package func entries() throws -> [Entry] {
+        try read(allowed, isAllowed: true) + read(revoked, isAllowed: false)
+    }
+
+    /// The keys on the allow-list, with their names.
+    func allowedKeys() throws -> [CurvePublicKey: String] {
+        Dictionary(try read(allowed, isAllowed: true).map { ($0.key, $0.name) }) { first, _ in first }
+    }
+
+    package func coordinatorPair() throws(ClusterError) -> CurvePair { try KeyFile.readPair(coordinatorSecret) }
+
+    package func workerDirectory(_ name: String) -> String { "\(workers)/\(name)" }
+
+    private func read(_ directory: String, isAllowed: Bool) throws -> [Entry] {
+        guard FileManager.default.fileExists(atPath: directory) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { file in
+            guard file.hasSuffix(".key") else { return nil }
+            return Entry(
+                name: String(file.dropLast(4)), key: try KeyFile.readPublic("\(directory)/\(file)"),
+                isAllowed: isAllowed)
+        }
+    }
+
+    /// A name is a file's, and stands in the log.
+    private static func check(_ name: String) throws(ClusterError) {
+        let isPlain = name.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".")
+        }
+        guard isPlain, !name.hasPrefix("."), (1...64).contains(name.utf8.count) else {
+            throw ClusterError(
+                exitCode: 2, "worker name '\(name)': expected 1 to 64 letters, digits, '-', '_' or '.', not first a '.'"
+            )
+        }
+    }
+
+    private var coordinatorPublic: String { "\(path)/coordinator.key" }
+    private var coordinatorSecret: String { "\(path)/coordinator.key_secret" }
+    var allowed: String { "\(path)/allowed" }
+    private var revoked: String { "\(path)/revoked" }
+    private var workers: String { "\(path)/workers" }
+}

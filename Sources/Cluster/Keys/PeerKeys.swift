@@ -1,0 +1,41 @@
+internal import Foundation
+internal import Messaging
+
+/// What a coordinator needs to let only the invited in.
+package struct CoordinatorKeys: Sendable {
+    let directory: KeyDirectory
+    let pair: CurvePair
+
+    /// - Parameter path: a directory that `lockstep keys new` made.
+    package init(_ path: String) throws {
+        directory = try KeyDirectory(path)
+        pair = try directory.coordinatorPair()
+        // A list that cannot be read is found out now.
+        _ = try directory.allowedKeys()
+    }
+}
+
+/// What a worker needs to take part: its own pair, and the key of the coordinator that it trusts.
+package struct WorkerKeys: Sendable {
+    let pair: CurvePair
+    let server: CurvePublicKey
+
+    /// - Parameter path: a worker's directory; or, on the coordinator's machine, the whole of it, whose worker `worker` is meant.
+    package init(_ path: String) throws {
+        let own =
+            ["\(path)", "\(path)/workers/worker"].first {
+                FileManager.default.fileExists(atPath: "\($0)/worker.key_secret")
+            } ?? path
+        for directory in own == path ? [path] : [path, own] { try PrivateFile.checkDirectory(directory) }
+        guard FileManager.default.fileExists(atPath: "\(own)/worker.key_secret") else {
+            throw ClusterError(
+                exitCode: 2,
+                "keys \(path): no worker's keys in it; expected a directory workers/NAME that `lockstep keys new` or `keys add` made"
+            )
+        }
+        pair = try KeyFile.readPair("\(own)/worker.key_secret")
+        server = try KeyFile.readPublic("\(own)/coordinator.key")
+    }
+
+    var security: SocketSecurity { .client(pair, server: server) }
+}

@@ -1,0 +1,68 @@
+internal import Foundation
+internal import Messaging
+
+/// Files of keys: small, and of nobody else.
+enum PrivateFile {
+    private static let longest = 4096
+
+    /// Reads a file whole.
+    ///
+    /// - Parameter isSecret: whether nobody but this user may have any right to it.
+    static func read(_ path: String, isSecret: Bool) throws(ClusterError) -> String {
+        func refuse(_ reason: String) -> ClusterError { ClusterError(exitCode: 2, "key file \(path): \(reason)") }
+        // Not the last link of a path that somebody else may have laid, and no waiting for a pipe's other end.
+        let descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { throw refuse(unsafe String(cString: strerror(errno))) }
+        defer { close(descriptor) }
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0 else { throw refuse(unsafe String(cString: strerror(errno))) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw refuse("not a file; wanted one that lockstep keys made") }
+        if isSecret {
+            guard status.st_uid == geteuid() else {
+                throw refuse("belongs to user \(status.st_uid); wanted user \(geteuid())")
+            }
+            guard status.st_mode & 0o077 == 0 else {
+                let mode = String(status.st_mode & 0o777, radix: 8)
+                throw refuse("others can reach this secret (mode 0\(mode)); wanted mode 0600")
+            }
+        }
+        guard status.st_size <= longest else { throw refuse("\(status.st_size) bytes; wanted at most \(longest)") }
+        var bytes = [UInt8](repeating: 0, count: longest)
+        let count = unsafe Foundation.read(descriptor, &bytes, longest)
+        guard count >= 0 else { throw refuse(unsafe String(cString: strerror(errno))) }
+        guard let text = String(validating: bytes.prefix(count), as: UTF8.self) else {
+            throw refuse("not a text; wanted one that lockstep keys made")
+        }
+        return text
+    }
+
+    /// Writes a file that was not there, of mode 0600, on the disk before anybody finds it under its name.
+    static func create(_ path: String, _ text: String) throws(ClusterError) {
+        func refuse() -> ClusterError { ClusterError("key file \(path): \(unsafe String(cString: strerror(errno)))") }
+        let draft = "\(path).new"
+        unsafe unlink(draft)
+        let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw refuse() }
+        let bytes = Array(text.utf8)
+        let isWritten = unsafe Foundation.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
+        close(descriptor)
+        guard isWritten, unsafe link(draft, path) == 0 else {
+            let error = refuse()
+            unsafe unlink(draft)
+            throw error
+        }
+        unsafe unlink(draft)
+    }
+
+    /// Makes a directory of mode 0700.
+    static func makeDirectory(_ path: String) throws(ClusterError) {
+        guard unsafe mkdir(path, 0o700) == 0 else {
+            throw ClusterError(exitCode: 2, "directory \(path): \(unsafe String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Refuses a directory that others can enter.
+    static func checkDirectory(_ path: String) throws(ClusterError) {
+        do { try PrivateDirectory.check(path) } catch { throw ClusterError(exitCode: 2, "\(error)") }
+    }
+}

@@ -1,0 +1,57 @@
+internal import Messaging
+
+/// Finds out from a socket's events that the other end is not one that this worker can work with.
+///
+/// libzmq tries again for ever and says nothing: with a wrong key every send succeeds and nothing ever arrives.
+struct HandshakeWatch {
+    private let endpoint: Endpoint
+    private let hasKeys: Bool
+
+    /// Handshakes that ended badly since the last good one.
+    private var failures = 0
+    /// When a connection first stood without a handshake, since the last good one.
+    private var waitingSince: Duration?
+    private var sentence: String?
+
+    /// How often, and for how long, connections may end within their handshakes: whoever starts up or goes down cuts some off.
+    private static let mostFailures = 4
+    private static let grace: Duration = .seconds(3)
+    /// Longer than libzmq gives a handshake. A tunnel whose far end is not there yet looks the same, so that without keys it takes this.
+    private static let longestWait: Duration = .seconds(8)
+
+    init(endpoint: Endpoint, hasKeys: Bool) {
+        self.endpoint = endpoint
+        self.hasKeys = hasKeys
+    }
+
+    mutating func note(_ event: MonitorEvent.Kind, at now: Duration) {
+        switch event {
+        case .connected: waitingSince = waitingSince ?? now
+        case .handshakeSucceeded: (failures, waitingSince) = (0, nil)
+        case .handshakeFailed(.refused): sentence = "\(endpoint) does not admit the key of this worker"
+        case .handshakeFailed(.violation): sentence = mismatch
+        case .handshakeFailed(.system): failures += 1
+        case .accepted, .disconnected, .bindFailed, .acceptFailed, .stopped: break
+        }
+    }
+
+    /// Whether there is somebody, though nobody to work for.
+    var isFailing: Bool { failures > 0 && endpoint.isTCP }
+
+    /// The last line of a worker that cannot take part; nil while it may still come to work.
+    func verdict(at now: Duration) -> String? {
+        // A local socket is whose directory it lies in.
+        guard endpoint.isTCP else { return nil }
+        if let sentence { return sentence }
+        guard let waitingSince, failures > 0 else { return nil }
+        let waited = now - waitingSince
+        let isHopeless = hasKeys && failures >= Self.mostFailures && waited > Self.grace
+        return isHopeless || waited > Self.longestWait ? mismatch : nil
+    }
+
+    private var mismatch: String {
+        hasKeys
+            ? "\(endpoint) is not the coordinator that these keys are for: it has another key or none"
+            : "\(endpoint) does not speak with a worker without keys, or is no coordinator; expected --keys DIR"
+    }
+}

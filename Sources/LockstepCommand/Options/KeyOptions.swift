@@ -1,0 +1,25 @@
+import ArgumentParser
+import Cluster
+import Foundation
+
+/// `--keys DIR`, or `LOCKSTEP_KEYS` where it is not given.
+struct KeyOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Keys that `lockstep keys` made; needed on every tcp endpoint that other machines can reach. Default: LOCKSTEP_KEYS.",
+            valueName: "dir"), completion: .directory)
+    var keys: String?
+
+    private var path: String? {
+        if let keys { return keys }
+        let named = ProcessInfo.processInfo.environment["LOCKSTEP_KEYS"]
+        return named?.isEmpty == false ? named : nil
+    }
+
+    func coordinatorKeys() throws -> CoordinatorKeys? { try path.map { try CoordinatorKeys(absolute($0)) } }
+
+    func workerKeys() throws -> WorkerKeys? { try path.map { try WorkerKeys(absolute($0)) } }
+}
+
+/// Without the slash at the end that would follow a link.
+func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

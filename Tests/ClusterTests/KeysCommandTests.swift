@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
+struct `The keys` {
+    private static let training = [
+        "--set", "addition", "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--validation-every",
+        "100000", "--checkpoint-every", "100000", "--json",
+    ]
+
+    private func mode(_ path: String) throws -> Int {
+        try #require(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+    }
+
+    private func endpoint(of coordinator: RunningProcess) -> String {
+        #expect(coordinator.wait { coordinator.errors.contains("--connect ") }, "\(coordinator.errors)")
+        return coordinator.errors.components(separatedBy: "--connect ").last?.components(separatedBy: "\n")[0] ?? ""
+    }
+
+    private func expectRefusal(_ outcome: Outcome, says sentence: String) {
+        #expect(outcome.code == 2 && outcome.output.isEmpty, "\(outcome)")
+        #expect(outcome.errors.contains(sentence), "\(outcome.errors)")
+        #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+    }
+
+    @Test func `are files of nobody else, in the form of libzmq's tools`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        #expect(try place.run(["keys", "add", keys, "second"]).code == 0)
+        for directory in ["", "/allowed", "/workers", "/workers/worker", "/workers/second"] {
+            #expect(try mode(keys + directory) == 0o700)
+        }
+        for file in [
+            "/coordinator.key_secret", "/workers/worker/worker.key_secret", "/workers/second/worker.key_secret",
+        ] {
+            #expect(try mode(keys + file) == 0o600)
+            let lines = try String(contentsOfFile: keys + file, encoding: .utf8).split(separator: "\n")
+            #expect(lines.contains("curve") && lines.filter { $0.hasPrefix("    secret-key = \"") }.count == 1)
+        }
+        let listing = try place.run(["keys", "list", keys, "--json"])
+        #expect(listing.member("workers").contains("second") && !listing.output.contains("secret"))
+        let secret = try String(contentsOfFile: "\(keys)/coordinator.key_secret", encoding: .utf8)
+            .components(separatedBy: "secret-key = \"")[1].prefix(40)
+        #expect(!listing.output.contains(secret))
+    }
+
+    @Test func `are refused with a sentence where others could read them, or where they are damaged`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let before = try String(contentsOfFile: "\(keys)/coordinator.key_secret", encoding: .utf8)
+        expectRefusal(try place.run(["keys", "new", keys]), says: "not empty")
+        expectRefusal(try place.run(["keys", "add", keys, "worker"]), says: "there is a worker 'worker'")
+        expectRefusal(try place.run(["keys", "add", keys, "../x"]), says: "worker name '../x'")
+        expectRefusal(try place.run(["keys", "revoke", keys, "nobody"]), says: "expected worker")
+        expectRefusal(try place.run(["keys", "list", place.path]), says: "lockstep keys new")
+        #expect(try String(contentsOfFile: "\(keys)/coordinator.key_secret", encoding: .utf8) == before)
+
+        let bind = ["coordinator", "--bind", "tcp://127.0.0.1:*", "--run", "\(place.path)/run", "--keys", keys]
+        let own = "\(keys)/workers/worker"
+        let connect = ["worker", "--connect", "tcp://127.0.0.1:9", "--keys", own]
+        _ = unsafe chmod("\(keys)/coordinator.key_secret", 0o640)
+        expectRefusal(try place.run(bind), says: "others can reach this secret (mode 0640); wanted mode 0600")
+        _ = unsafe chmod("\(keys)/coordinator.key_secret", 0o600)
+        _ = unsafe chmod("\(own)/worker.key_secret", 0o604)
+        expectRefusal(try place.run(connect), says: "wanted mode 0600")
+        _ = unsafe chmod("\(own)/worker.key_secret", 0o600)
+        _ = unsafe chmod(own, 0o750)
+        expectRefusal(try place.run(connect), says: "wanted mode 0700")
+        _ = unsafe chmod(own, 0o700)
+        _ = unsafe chmod(keys, 0o755)
+        expectRefusal(try place.run(bind), says: "wanted mode 0700")
+        _ = unsafe chmod(keys, 0o700)
+        try "curve\n    secret-key = \"short\"\n".write(
+            toFile: "\(own)/worker.key_secret", atomically: false, encoding: .utf8)
+        expectRefusal(try place.run(connect), says: "no secret-key of 40 characters")
+        try FileManager.default.removeItem(atPath: "\(own)/worker.key_secret")
+        _ = unsafe mkfifo("\(own)/worker.key_secret", 0o600)
+        expectRefusal(try place.run(connect), says: "not a file")
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
+    @Test func `let the invited train to the same bits, and nobody else in`() throws {
+        let place = try Workplace()
+        let (keys, foreign) = ("\(place.path)/keys", "\(place.path)/foreign")
+        for directory in [keys, foreign] { #expect(try place.run(["keys", "new", directory]).code == 0) }
+        #expect(try place.run(["keys", "add", keys, "second"]).code == 0)
+        let expected = try place.run(
+            ["train", "--steps", "3000", "--run", "\(place.path)/alone"] + Self.training
+        ).member("parameters_sha256")
+        let coordinator = try place.start(
+            [
+                "coordinator", "--bind", "tcp://127.0.0.1:*", "--keys", keys, "--steps", "3000", "--fallback-after",
+                "100000", "--run", "\(place.path)/run",
+            ] + Self.training)
+        let endpoint = endpoint(of: coordinator)
+
+        // Somebody without keys, with a key of elsewhere, and with a right key for another coordinator.
+        let strange = try place.run(["worker", "--connect", endpoint])
+        #expect(strange.code == 3 && strange.errors.contains("expected --keys DIR"), "\(strange)")
+        let uninvited = "\(place.path)/uninvited"
+        try FileManager.default.copyItem(atPath: "\(foreign)/workers/worker", toPath: uninvited)
+        try FileManager.default.removeItem(atPath: "\(uninvited)/coordinator.key")
+        try FileManager.default.copyItem(atPath: "\(keys)/coordinator.key", toPath: "\(uninvited)/coordinator.key")
+        let refused = try place.run(["worker", "--connect", endpoint, "--keys", uninvited])
+        #expect(refused.code == 3 && refused.errors.contains("does not admit the key"), "\(refused)")
+        let mistaken = try place.run(["worker", "--connect", endpoint, "--keys", foreign])
+        #expect(mistaken.code == 3 && mistaken.errors.contains("not the coordinator"), "\(mistaken)")
+        for outcome in [strange, refused, mistaken] {
+            #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+        }
+
+        let revoked = try place.start(["worker", "--connect", endpoint], environment: ["LOCKSTEP_KEYS": keys])
+        #expect(coordinator.wait { coordinator.errors.contains("joined") })
+        #expect(try place.run(["keys", "revoke", keys, "worker"]).code == 0)
+        let dropped = revoked.wait()
+        #expect(dropped.code == 3 && dropped.errors.contains("revoked"), "\(dropped)")
+        #expect(coordinator.isRunning)
+        let second = try place.start(["worker", "--connect", endpoint, "--keys", "\(keys)/workers/second"])
+        let outcome = coordinator.wait()
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome.errors)")
+        #expect(second.wait().code == 0)
+    }
+
+    @Test func `are asked of a worker by its coordinator's socket, and of a coordinator by its worker`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let coordinator = try place.start(
+            [
+                "coordinator", "--bind", "tcp://127.0.0.1:*", "--steps", "4000000", "--fallback-after", "100000",
+                "--run", "\(place.path)/run",
+            ] + Self.training)
+        let outcome = try place.run(["worker", "--connect", endpoint(of: coordinator), "--keys", keys])
+        #expect(outcome.code == 3 && outcome.errors.contains("another key or none"), "\(outcome)")
+        coordinator.signal(SIGTERM)
+        #expect(coordinator.wait().code == 143)
+    }
+}
