@@ -73,12 +73,13 @@ static inline __attribute__((always_inline)) void ck_micro(const int rows, size_
         for (int i = 0; i < rows; i++) low[i] = high[i] = CK_VSET(0.0f);
     }
     if (target.start != CK_FROM_C) {
-        // C is on its way while the products are made.
+        // C is on its way while the products are made; a row that does not begin a line ends in a third one.
         CK_UNROLL
         for (int i = 0; i < rows; i++) {
             const float *c = target.c + (size_t)i * target.ldc;
             __builtin_prefetch(c, 1);
             __builtin_prefetch(c + CK_W, 1);
+            __builtin_prefetch(c + 2 * CK_W - 1, 1);
         }
     }
 
@@ -187,6 +188,7 @@ static void ck_run_block(const ck_block *block, ck_start start, size_t k, const 
                     for (size_t i = 0; i < CK_ROWS && low + rows + i < block->count; i++) {
                         __builtin_prefetch(next + i * ldc, 1);
                         __builtin_prefetch(next + i * ldc + CK_W, 1);
+                        __builtin_prefetch(next + i * ldc + 2 * CK_W - 1, 1);
                     }
                 }
                 ck_run_tile((int)rows, block->depth, source, b + part, target);
