@@ -216,6 +216,18 @@ extension [WorkerDirective] {
         }
     }
 
+    @Test func `a worker for whom there is no room asks again, and gives up when its patience ends`() {
+        var rig = WorkerRig()
+        _ = rig.tell(.started)
+        #expect(rig.say(.refused(Refusal(.full, "no room"))).isEmpty)
+        #expect(rig.tell(.tick, after: .seconds(4)).isEmpty)
+        #expect(rig.tell(.tick, after: .seconds(1)).sent == [.hello])
+        var other = rig
+        #expect(other.welcome(session: 2).sent == [.pull])
+        #expect(
+            rig.tell(.tick, after: .seconds(55)) == [.exit(code: 3, sentence: "refused by the coordinator: no room")])
+    }
+
     @Test func `a refusal ends the worker with 3, a stop with 0`() {
         var rig = WorkerRig()
         _ = rig.tell(.started)

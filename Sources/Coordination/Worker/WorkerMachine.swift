@@ -26,6 +26,8 @@ package struct WorkerMachine: Sendable {
     private var lastHeard: Duration = .zero
     private var lastHello: Duration = .zero
     private var lastPing: Duration = .zero
+    /// What the coordinator said when it had no room; it may have some when it has noticed who is lost.
+    private var roomRefusal: String?
 
     var work = WorkAtHand()
     var progress: UInt64 = 0
@@ -88,7 +90,7 @@ package struct WorkerMachine: Sendable {
         case .welcome(let welcome): return receiveWelcome(welcome, header)
         // Before the first welcome there is no run to compare with: it is the reply to this worker's hello.
         case .refused(let refusal) where isFromOwnRun(header) || run == .none:
-            return exit(3, "refused by the coordinator: \(refusal.sentence)")
+            return receiveRefusal(refusal)
         case .stop(let reason) where isFromOwnRun(header) || run == .none:
             return exit(0, "stopped by the coordinator: \(reason)")
         default: break
@@ -117,6 +119,11 @@ package struct WorkerMachine: Sendable {
         header.run == run && header.incarnation >= incarnation
     }
 
+    private mutating func receiveRefusal(_ refusal: Refusal) {
+        guard refusal.code == .full else { return exit(3, "refused by the coordinator: \(refusal.sentence)") }
+        if phase == .greeting { roomRefusal = refusal.sentence }
+    }
+
     private mutating func receiveWelcome(_ welcome: Welcome, _ header: Header) {
         guard welcome.session > welcomedSession, welcome.session <= session else { return countStale(.session) }
         guard header.run != run || header.incarnation >= incarnation else { return countStale(.incarnation) }
@@ -126,6 +133,7 @@ package struct WorkerMachine: Sendable {
         welcomedSession = welcome.session
         self.welcome = welcome
         phase = .registered
+        roomRefusal = nil
         lastHeard = now
         lastPing = now
         directives.append(.welcomed(welcome, run: run, incarnation: incarnation))
@@ -142,8 +150,11 @@ package struct WorkerMachine: Sendable {
         let silence = now - lastHeard
         switch phase {
         case .greeting where silence >= configuration.patience:
+            if let roomRefusal { return exit(3, "refused by the coordinator: \(roomRefusal)") }
             exit(1, "no word from the coordinator for \(silence.components.seconds) s")
-        case .greeting where now - lastHello >= configuration.helloInterval: sayHello()
+        case .greeting
+        where now - lastHello >= (roomRefusal == nil ? configuration.helloInterval : configuration.silentAfter):
+            sayHello()
         case .registered where silence >= configuration.silentAfter: startOver()
         case .registered where now - lastPing >= configuration.pingInterval:
             lastPing = now

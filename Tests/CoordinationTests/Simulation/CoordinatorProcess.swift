@@ -26,6 +26,8 @@ final class CoordinatorProcess {
     let incarnation: UInt64
     private(set) var machine: CoordinatorMachine
     private(set) var step: Int
+    /// The step that the machine is told of; one behind from the update on.
+    private(set) var begun = 0
     private(set) var state: SimulatedMathematics.State
     private(set) var root: [UInt64]?
     /// What the ledger is to hold of the step that was made last.
@@ -69,6 +71,7 @@ final class CoordinatorProcess {
 
     func begin(at now: Instant) throws -> Output {
         tree = truth.emptyTree()
+        begun = step
         counted = []
         folded = [:]
         reported = []
@@ -144,7 +147,7 @@ final class CoordinatorProcess {
         if let process = processes[worker], process != packet.process {
             throw fault("a \(header.kind) of process \(packet.process) is taken for one of process \(process)")
         }
-        guard header.kind == .answer, header.step == UInt64(step), let subtree = header.subtree else { return }
+        guard header.kind == .answer, header.step == UInt64(begun), let subtree = header.subtree else { return }
         guard let first = folded[subtree], !reported.contains(Place(worker: worker, subtree: subtree)) else { return }
         let begin = Int(header.offset)
         guard begin + Int(header.length) <= first.count,
@@ -196,7 +199,12 @@ final class CoordinatorProcess {
                 guard truth.plan.flippedBits > 0 else { throw fault("\(worker) is dropped: \(reason)") }
                 processes[worker] = nil
             case .refused(let worker, let refusal):
-                guard truth.plan.flippedBits > 0 else { throw fault("\(worker) is refused: \(refusal.sentence)") }
+                guard
+                    truth.plan.flippedBits > 0 || worker == Simulation.stranger
+                        || refusal.code == .full && truth.plan.hasNoSpareRoom
+                else {
+                    throw fault("\(worker) is refused: \(refusal.sentence)")
+                }
                 processes[worker] = nil
             case .suspected, .repeated, .waiting: break
             }

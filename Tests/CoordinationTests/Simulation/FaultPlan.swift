@@ -10,6 +10,8 @@ struct FaultPlan {
     var steps = 6
     var words = 12
     var workers = 3
+    /// Whether the coordinator takes no more workers than there are: one that comes for a lost one has to wait for the loss.
+    var hasNoSpareRoom = false
     var checkpointEvery = 2
     var checkpointsKept = 2
 
@@ -44,6 +46,10 @@ struct FaultPlan {
     var workerStalls: Instant?
     var coordinatorCrashes: Instant?
     var coordinatorStalls: Instant?
+    /// Whether the workers end with the coordinator, as those do that it has started.
+    var workersEndToo = false
+    /// Peers that nobody has asked for: other arithmetic, garbage, messages of another run.
+    var strangers: Instant?
     /// The share of the coordinator's crashes in which the machine loses power.
     var powerCuts = 0.0
     /// The longest that a partition or a stall lasts, and a process stays away.
@@ -55,6 +61,9 @@ struct FaultPlan {
     /// Whether the first worker's answer is wrong whenever another's has been counted.
     var hasLiar = false
 
+    /// Whether the end is watched until the last worker has gone.
+    var waitsForWorkers = false
+
     /// No fault happens after this.
     var healsAt: Instant = .seconds(15)
 
@@ -63,8 +72,8 @@ struct FaultPlan {
         let slowest = shardTime.upperBound * slowFactor
         let disk = diskTime.upperBound * 12 + (followUpTime?.upperBound ?? 0) + updateTime.upperBound
         let network = 20 * latency.upperBound + 100 * frameTime * workers
-        let step = 2 * shards * slowest + disk + network + max(stragglerMinimum, slowest * shards)
-        return healsAt + 2 * longest + 2 * stallAfter + .seconds(90) + min(fallbackAfter, .seconds(10)) + steps * step
+        let step = shards * slowest + disk + network + stragglerMinimum
+        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + (steps + 2) * step
     }
 
     /// How much may be on its way at once.
@@ -75,6 +84,7 @@ struct FaultPlan {
         plan.shards = 1 << Int.random(in: 0...4, using: &generator)
         plan.words = Int.random(in: 1...20, using: &generator)
         plan.workers = Int.random(in: 1...6, using: &generator)
+        plan.hasNoSpareRoom = generator.chance(0.2)
         plan.checkpointEvery = Int.random(in: 1...4, using: &generator)
         plan.checkpointsKept = Int.random(in: 1...3, using: &generator)
         plan.latency = [100...1000, 500...5000, 1000...200_000, 20_000...1_500_000].randomElement(using: &generator)!
@@ -88,6 +98,7 @@ struct FaultPlan {
         plan.stallAfter = [.seconds(6), .seconds(30)].randomElement(using: &generator)!
         plan.stragglerMinimum = [.milliseconds(20), .milliseconds(500)].randomElement(using: &generator)!
         if generator.chance(0.25) { plan.slowFactor = Int.random(in: 3...20, using: &generator) }
+        plan.waitsForWorkers = generator.chance(0.25)
         plan.drawFaults(using: &generator)
         plan.steps = Swift.min(40, 2 + plan.healsAt / plan.stepTime * Int.random(in: 1...3, using: &generator) / 2)
         return plan
@@ -116,6 +127,8 @@ struct FaultPlan {
         workerStalls = interval(0.25)
         coordinatorCrashes = interval(0.4)
         coordinatorStalls = interval(0.2)
+        workersEndToo = generator.chance(0.3)
+        strangers = interval(0.15)
         powerCuts = [0, 0.5, 1].randomElement(using: &generator)!
         longest = [.milliseconds(300), .seconds(3), .seconds(12)].randomElement(using: &generator)!
         partitionsHold = generator.chance(0.5)
@@ -123,6 +136,7 @@ struct FaultPlan {
         if generator.chance(0.3) { diskTime = 10_000...[50_000, 700_000].randomElement(using: &generator)! }
         if generator.chance(0.15), workers > 1 {
             hasLiar = true
+            if generator.chance(0.5) { followUpTime = 100_000...6_000_000 }
             slowFactor = Swift.max(slowFactor, 4)
             workers = Swift.max(workers, 3)
             shards = Swift.max(shards, 4)

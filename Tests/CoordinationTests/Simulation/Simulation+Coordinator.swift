@@ -108,7 +108,6 @@ extension Simulation {
 
     mutating func append(_ line: SimulatedMathematics.LedgerLine) throws {
         disk.append(line)
-        noteProgress()
         let place = disk.ledger.count - 1
         guard place < truth.ledger.count, line == truth.ledger[place] else {
             throw Violation("line \(place) of the ledger, of step \(line.step), is not that of the fault-free run")

@@ -11,6 +11,7 @@ extension Simulation {
             case .stallWorker: plan.workerStalls
             case .crashCoordinator: plan.coordinatorCrashes
             case .stallCoordinator: plan.coordinatorStalls
+            case .sendStranger: plan.strangers
             }
         guard let mean else { return }
         let time = after(1000...2 * mean)
@@ -23,6 +24,7 @@ extension Simulation {
         switch fault {
         case .crashCoordinator: crashCoordinator()
         case .stallCoordinator: stallCoordinator()
+        case .sendStranger: try sendStranger()
         case .breakConnection:
             guard let worker = anyWorker() else { return }
             disconnect(worker, [[.data], [.control], [.data, .control]].randomElement(using: &generator)!)
@@ -64,8 +66,39 @@ extension Simulation {
             (worker.data, worker.control) = (nil, nil)
             worker.isRoutable = false
         }
+        if plan.workersEndToo {
+            for worker in workers where worker.isAlive { end(worker, isSeen: true) }
+        }
         queue.add(.coordinatorStarts, at: after(50_000...max(50_000, plan.longest)))
     }
+
+    /// Somebody speaks who has no part in the run.
+    private mutating func sendStranger() throws {
+        let words: [UInt8] =
+            switch Int.random(in: 0..<3, using: &generator) {
+            case 0:
+                Packet.frame(
+                    Message(
+                        .hello(
+                            Hello(
+                                session: 1, version: "1", fingerprint: Array(repeating: 8, count: 32),
+                                label: "a stranger", threads: 1)), run: .none, incarnation: 0))
+            case 1:
+                Packet.frame(
+                    Message(
+                        .pull(WorkerStatus(session: 1, wanted: 2, isComputing: false, progress: 3)),
+                        run: RunID(low: 9, high: 9), incarnation: coordinator?.incarnation ?? 1, step: 1,
+                        shards: ShardRange(first: 0, count: 1)))
+            default:
+                (0..<Int.random(in: 0...200, using: &generator)).map { _ in
+                    UInt8.random(in: .min ... .max, using: &generator)
+                }
+            }
+        let packet = Packet(bytes: words, process: -1, channel: .data, connection: 0)
+        try give(.packet(packet, from: Simulation.stranger))
+    }
+
+    static let stranger = WorkerID(Array("stranger".utf8))
 
     /// Two answers differ: the coordinator ends, whoever runs it takes the liar away and starts it again.
     mutating func failOver(_ conflict: AnswerConflict) throws {

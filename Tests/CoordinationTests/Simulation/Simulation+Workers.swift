@@ -3,7 +3,7 @@ import Coordination
 /// Worker processes: their start, their one thread beside the one that pings, their end.
 extension Simulation {
     mutating func startWorker(in slot: Int) throws {
-        guard slots[slot] == nil else { return }
+        guard slots[slot] == nil, !isFinished else { return }
         let number = workers.count
         let name = truth.bug == .reuseIdentity ? "slot\(slot)" : "worker\(number)"
         let isSlow = slot % 3 == 0
@@ -26,7 +26,9 @@ extension Simulation {
                 .computed(worker.number, step: step, range: range), at: now + worker.shardTime * range.count)
         }
         guard let code = output.exitCode else { return }
-        guard code == 1 || (code == 3 && plan.flippedBits > 0) || (code == 0 && coordinatorIsDone) else {
+        // Refused for good only when its words were garbled, or when there was no room until the run had ended.
+        let mayBeRefused = plan.flippedBits > 0 || (plan.hasNoSpareRoom && isFinished)
+        guard code == 1 || (code == 3 && mayBeRefused) || (code == 0 && coordinatorIsDone) else {
             throw Violation("worker process \(worker.number) ends with code \(code)")
         }
         end(worker, isSeen: generator.chance(0.5))
@@ -76,7 +78,7 @@ extension Simulation {
         if plan.hasLiar, worker.slot == 0, !liarIsCaught {
             let coordinator = coordinator
             worker.lies = { step, subtree in
-                coordinator.map { $0.step == Int(step) && $0.folded[subtree] != nil } ?? false
+                coordinator.map { $0.begun == Int(step) && $0.folded[subtree] != nil } ?? false
             }
         }
         try act(worker.finish(step, range, at: now), of: worker)

@@ -32,6 +32,7 @@ struct Simulation {
         case stallWorker
         case crashCoordinator
         case stallCoordinator
+        case sendStranger
     }
 
     /// What has happened, for those who check that the faults were there.
@@ -44,8 +45,8 @@ struct Simulation {
         var flips = 0
         var largestQueue = 0
         var end: Instant = 0
-        /// From the last fault to the end of the step that was under way, if one was.
-        var recovery: Instant = 0
+        /// The share that was used of the time in which the run has to end after the last fault.
+        var share = 0.0
     }
 
     let truth: Truth
@@ -93,8 +94,23 @@ struct Simulation {
             guard queue.count <= plan.inFlightLimit else { throw Violation("\(queue.count) things are on their way") }
         }
         tally.end = now
+        tally.share = Double(now - plan.healsAt) / Double(plan.endsBy - plan.healsAt)
         if let coordinator { tally.counters.append(coordinator.machine.counters) }
         try checkDisk()
+        if plan.waitsForWorkers { try waitForWorkers() }
+    }
+
+    /// The coordinator has gone; so must every worker, told or not.
+    private mutating func waitForWorkers() throws {
+        coordinator = nil
+        let patience = now + .seconds(70) + plan.shardTime.upperBound * plan.slowFactor * plan.shards
+        for worker in workers where worker.isAlive { disconnect(worker, [.data, .control]) }
+        while workers.contains(where: \.isAlive), let (time, happening) = queue.next() {
+            now = time
+            guard now < patience else { throw Violation("the run has ended, and a worker is left") }
+            if log != nil { note(happening) }
+            try handle(happening)
+        }
     }
 
     /// What is there for certain after the end is the whole run.
@@ -145,11 +161,6 @@ struct Simulation {
     mutating func after(_ range: ClosedRange<Instant>) -> Instant { now + draw(range) }
 
     var isHealed: Bool { now >= plan.healsAt }
-
-    /// A step is done.
-    mutating func noteProgress() {
-        if isHealed, tally.recovery == 0 { tally.recovery = now - plan.healsAt }
-    }
 
     mutating func count(_ fault: Fault) { tally.faults[fault, default: 0] += 1 }
     mutating func countPowerCut() { tally.powerCuts += 1 }

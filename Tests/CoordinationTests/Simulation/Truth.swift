@@ -34,6 +34,7 @@ final class Truth {
             assignmentLimit: UInt64(8 * plan.shards), model: [1, 2, 3])
         configuration.framing = framing
         configuration.fallbackAfter = plan.fallbackAfter.duration
+        if plan.hasNoSpareRoom { configuration.maximumWorkers = plan.workers }
         configuration.stallAfter = plan.stallAfter.duration
         configuration.stragglerMinimum = plan.stragglerMinimum.duration
         return configuration
