@@ -16,12 +16,14 @@ let package = Package(
     targets: [
         // The ground: C kernels, libzmq.
         .target(name: "CKernels"),
+        .target(name: "CSharedMemory"),
         // No pkg-config: Debian's flags for libzmq name directories that packages may not pass on, and the default ones suffice.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
 
         // Numbers and data.
         .target(name: "Randomness"),
-        .target(name: "TensorCore", dependencies: ["CKernels", "Randomness"]),
+        .target(name: "Tracing"),
+        .target(name: "TensorCore", dependencies: ["CKernels", "Randomness", "Tracing"]),
         .target(name: "Layers", dependencies: ["TensorCore", "Randomness"]),
         .target(name: "Optimizers", dependencies: ["TensorCore"]),
         .target(name: "Sequences", dependencies: ["Randomness"]),
@@ -32,6 +34,7 @@ let package = Package(
             name: "Training",
             dependencies: [
                 "TensorCore", "Layers", "Optimizers", "Sequences", "Interchange", "Randomness", "Coordination",
+                "Tracing",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "Messaging", dependencies: ["CZeroMQ"]),
@@ -39,7 +42,7 @@ let package = Package(
         .target(
             name: "Cluster",
             dependencies: [
-                "Messaging", "Coordination", "Training", "TensorCore", "Optimizers",
+                "CSharedMemory", "Messaging", "Coordination", "Training", "TensorCore", "Optimizers", "Tracing",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 
@@ -56,12 +59,13 @@ let package = Package(
             dependencies: [
                 "Cluster", "Messaging", "Coordination", "Training", "Sequences", "TensorCore", "Optimizers", "Layers",
                 "Interchange",
-                "Lessons",
+                "Lessons", "Tracing",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         .testTarget(name: "CKernelsTests", dependencies: ["CKernels"]),
         .testTarget(name: "RandomnessTests", dependencies: ["Randomness"]),
+        .testTarget(name: "TracingTests", dependencies: ["Tracing"]),
         .testTarget(name: "TensorCoreTests", dependencies: ["TensorCore", "Randomness"]),
         .testTarget(name: "LayersTests", dependencies: ["Layers", "TensorCore"]),
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorCore", "Interchange"]),
@@ -80,6 +84,7 @@ let package = Package(
             name: "GoldenTests",
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
+        .testTarget(name: "SharedMemoryTests", dependencies: ["Cluster", "Coordination", "TensorCore"]),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "Training"]),
 
         // Readers of bytes that anybody may have written: `scripts/fuzz.sh` builds them for libFuzzer, the test suite runs the corpus.

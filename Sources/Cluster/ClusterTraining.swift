@@ -1,6 +1,7 @@
 package import Coordination
 internal import Foundation
 package import Messaging
+internal import Tracing
 package import Training
 
 /// Training runs whose gradients are computed by other processes.
@@ -26,14 +27,17 @@ package enum ClusterTraining {
         Leftovers.sweep()
         let directory = try PrivateDirectory()
         let children = ChildEvents()
+        let memory = try sharedMemory(for: trainer, note: note)
         let endpoint = try directory.endpoint("data")
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),
             fallbackAfter: .seconds(10), threads: threads)
-        let loop = CoordinatorLoop(trainer, settings: settings, children: children, note: note)
+        let loop = CoordinatorLoop(trainer, settings: settings, children: children, memory: memory, note: note)
         let context = try Context()
         let launcher = Task {
-            await LocalWorkers(count: workers, program: program, endpoint: endpoint, children: children).run()
+            await LocalWorkers(
+                count: workers, program: program, endpoint: endpoint, children: children, memory: memory
+            ).run()
         }
         do {
             try await onThread {
@@ -54,6 +58,24 @@ package enum ClusterTraining {
         limit.cancel()
         context.terminate()
         return Roster(seen: loop.workersSeen, lost: loop.workersLost)
+    }
+
+    /// The memory to share with workers on this machine; nil where it is turned off, or where there is none, which is said.
+    private static func sharedMemory(
+        for trainer: any StepTrainer, note: (String) -> Void
+    ) throws -> SharedMemory? {
+        switch ProcessInfo.processInfo.environment[SharedMemory.variable] {
+        case "off": return nil
+        case nil, "on": break
+        case let value?:
+            throw ClusterError(exitCode: 2, "\(SharedMemory.variable)=\(value): expected on or off")
+        }
+        do {
+            return try SharedMemory(parameterCount: trainer.parameterCount, answerLimit: trainer.answerLimit)
+        } catch {
+            note("workers share no memory with the coordinator (\(error)); everything travels through sockets")
+            return nil
+        }
     }
 
     /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
@@ -163,9 +185,10 @@ package enum ClusterTraining {
     /// - Parameters:
     ///   - local: the name that the launcher chose, for a child of a coordinator on this machine.
     ///   - keys: who this is and whom it trusts, over TCP.
+    ///   - memory: what the launcher says of the memory that it shares.
     ///   - makeModel: from what the coordinator says of the model.
     package static func work(
-        for endpoint: Endpoint, local: [UInt8]?, keys: WorkerKeys? = nil,
+        for endpoint: Endpoint, local: [UInt8]?, keys: WorkerKeys? = nil, memory: String? = nil,
         makeModel: @escaping WorkerModelMaker = ShardComputer.make,
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
@@ -173,8 +196,13 @@ package enum ClusterTraining {
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(
             connectingTo: endpoint, identity: identity, keys: endpoint.isTCP ? keys : nil,
-            parent: local == nil ? nil : getppid(), makeModel: makeModel,
+            parent: local == nil ? nil : getppid(),
+            memory: try memory.map { try WorkerMemory($0, worker: WorkerID(identity)) }, makeModel: makeModel,
             note: note)
+        if let parts = ProcessInfo.processInfo.environment[TraceLog.variable] {
+            try TraceLog.begin(as: "worker", in: parts)
+        }
+        defer { TraceLog.end() }
         let context = try Context()
         let end = try loop.run(in: context)
         context.terminate()

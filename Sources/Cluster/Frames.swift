@@ -8,21 +8,41 @@ internal import TensorCore
 // frame of a message and not yet the second, and the peer goes at that moment (`clean_pipes`, session_base.cpp).
 extension Coordination.Message {
     /// Reads what arrived at `receiver`.
+    ///
+    /// - Parameter memory: what sender and receiver share.
     static func decode(
-        _ arrived: Messaging.Message, receiver: Role
+        _ arrived: Messaging.Message, receiver: Role, memory: SharedMapping?
     ) -> Result<(message: Coordination.Message, payload: ArrivedPayload), DecodeError> {
         guard arrived.frames.count == 1 else {
             return .failure(DecodeError(.frames, wanted: 1, got: UInt64(arrived.frames.count)))
         }
-        let payload = ArrivedPayload(frame: arrived.frames[0])
+        let frame = arrived.frames[0]
         return Result { () throws(DecodeError) in
-            try arrived.frames[0].withBytes { bytes throws(DecodeError) in
+            try frame.withBytes { bytes throws(DecodeError) in
                 let border = min(Header.byteCount, bytes.byteCount)
-                let message = try Coordination.Message(
-                    header: bytes.extracting(first: border), payload: bytes.extracting(droppingFirst: border),
-                    receiver: receiver)
-                return (message, payload)
+                let header = bytes.extracting(first: border)
+                var payload = ArrivedPayload.inFrame(frame)
+                if let range = try Header.sharedPlace(in: bytes) {
+                    guard let memory, memory.holds(range.lowerBound, range.count) else {
+                        throw DecodeError(
+                            .place, wanted: UInt64(memory?.byteCount ?? 0), got: UInt64(range.upperBound))
+                    }
+                    payload = .inMemory(memory, range)
+                }
+                let message = try payload.withBytes { content throws(DecodeError) in
+                    try Coordination.Message(header: header, payload: content, receiver: receiver)
+                }
+                guard case .inFrame = payload, message.header.isShared else { return (message, payload) }
+                throw DecodeError(.place, wanted: 0, got: 1)
             }
+        }
+    }
+
+    /// How long the payload says it is, before anything is verified.
+    static func payloadBytes(_ arrived: Messaging.Message) -> Int {
+        arrived.frames.reduce(0) { sum, frame in
+            let shared = frame.withBytes { bytes in (try? Header.sharedPlace(in: bytes)) ?? nil }
+            return sum + (shared?.count ?? frame.byteCount)
         }
     }
 
@@ -33,14 +53,35 @@ extension Coordination.Message {
     }
 }
 
-/// What is behind the header in a frame that was read, in the memory that it arrived in.
-struct ArrivedPayload {
-    let frame: Frame
+/// What belongs to the header in a frame that was read, in the memory that it arrived in.
+enum ArrivedPayload: Sendable {
+    /// Behind the header.
+    case inFrame(Frame)
+    case inMemory(SharedMapping, Range<Int>)
 
-    var byteCount: Int { frame.byteCount - Header.byteCount }
+    var byteCount: Int {
+        switch self {
+        case .inFrame(let frame): frame.byteCount - Header.byteCount
+        case .inMemory(_, let range): range.count
+        }
+    }
 
-    func withBytes<Result>(_ body: (RawSpan) -> Result) -> Result {
-        frame.withBytes { body($0.extracting(droppingFirst: Header.byteCount)) }
+    func withBytes<Result, Failure: Error>(_ body: (RawSpan) throws(Failure) -> Result) throws(Failure) -> Result {
+        switch self {
+        case .inFrame(let frame):
+            try frame.withBytes { bytes throws(Failure) in
+                try body(bytes.extracting(droppingFirst: min(Header.byteCount, bytes.byteCount)))
+            }
+        case .inMemory(let memory, let range): try memory.withBytes(range, body)
+        }
+    }
+
+    /// The whole stream of `total` bytes where it lies, when this is its piece at `offset` and it lies in shared memory.
+    func stream(pieceAt offset: Int, total: Int) -> Storage? {
+        guard case .inMemory(let memory, let range) = self else { return nil }
+        let (place, count) = (range.lowerBound - offset, (total + 3) / 4)
+        guard memory.holds(place, 4 * count), place % SharedMapping.alignment == 0 else { return nil }
+        return memory.block(at: place, count: count)
     }
 
     /// A copy of the bytes.
@@ -48,14 +89,14 @@ struct ArrivedPayload {
 }
 
 extension Storage {
-    /// Copies a payload to `byteOffset`; false when it does not fit.
+    /// Copies a payload to `byteOffset`, unless it lies there already; false when it does not fit.
     func take(_ payload: ArrivedPayload, at byteOffset: Int) -> Bool {
         guard byteOffset >= 0, payload.byteCount <= 4 * count - byteOffset else { return false }
         payload.withBytes { bytes in
             unsafe bytes.withUnsafeBytes { source in
-                unsafe UnsafeMutableRawBufferPointer(
-                    start: UnsafeMutableRawPointer(base) + byteOffset, count: source.count
-                ).copyMemory(from: source)
+                let place = unsafe UnsafeMutableRawPointer(base) + byteOffset
+                guard let start = source.baseAddress, unsafe start != UnsafeRawPointer(place) else { return }
+                unsafe UnsafeMutableRawBufferPointer(start: place, count: source.count).copyMemory(from: source)
             }
         }
         return true

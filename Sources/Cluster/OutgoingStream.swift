@@ -6,7 +6,7 @@ internal import TensorCore
 ///
 /// A frame is made when it is first asked for, so that the first ones are on their way while the others are made; a stream that goes
 /// to several workers is made once. Used by one thread.
-final class FramedStream {
+final class FramedStream: OutgoingFrames {
     private let frames: StreamFrames
     private var content: Content
     private let block: Storage
@@ -70,12 +70,18 @@ final class FramedStream {
     }
 }
 
+/// The frames of a stream, in order.
+protocol OutgoingFrames: AnyObject {
+    var count: Int { get }
+    subscript(index: Int) -> Payload { get }
+}
+
 /// A stream on its way to one peer.
 struct OutgoingStream {
-    let stream: FramedStream
+    let stream: any OutgoingFrames
     private(set) var next = 0
 
-    init(_ stream: FramedStream) { self.stream = stream }
+    init(_ stream: any OutgoingFrames) { self.stream = stream }
 
     var isDone: Bool { next == stream.count }
 

@@ -142,6 +142,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         let (task, seed) = (task, seed)
         let end = try ClusterTraining.work(
             for: endpoint, local: name,
+            memory: environment[LocalWorkers.memoryVariable].flatMap { $0.isEmpty ? nil : $0 },
             makeModel: { bytes in
                 let computer = ModuleComputer(task, seed: seed)
                 return ModuleTrainer.modelBytes(of: task, place: place, computer) == bytes ? computer : nil

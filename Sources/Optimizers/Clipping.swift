@@ -1,15 +1,18 @@
 internal import CKernels
+internal import Synchronization
 public import TensorCore
 
 /// The global norm of gradients, and the factor that brings it down to a bound.
 package enum GradientNorm {
-    /// √Σ(g / divisor)² over blocks of `gradients`, one a parameter; each block is summed in fixed lanes in double precision, and the blocks in order.
-    package static func norm(of gradients: Storage, blocks: [Range<Int>], divisor: Float) -> Float {
-        var sum = 0.0
-        for block in blocks {
-            sum += unsafe ck_sum_of_squares(block.count, divisor, gradients.base + block.lowerBound)
+    /// Fills gradients, one a parameter, and returns √Σ(g / divisor)² over them; each is summed in fixed lanes in double precision, and the sums in order.
+    package static func norm(of gradients: [GradientBlock], divisor: Float, team: ThreadTeam = .alone) -> Float {
+        let sums = Mutex(Array(repeating: 0.0, count: gradients.count))
+        team.run(gradients.map(\.count)) { index in
+            gradients[index].fill()
+            let sum = unsafe ck_sum_of_squares(gradients[index].count, divisor, gradients[index].base)
+            sums.withLock { $0[index] = sum }
         }
-        return Float(sum.squareRoot())
+        return Float(sums.withLock { $0 }.reduce(0, +).squareRoot())
     }
 
     /// bound / (norm + 1e-6), at most 1, as PyTorch's `clip_grad_norm_`; a norm that is NaN makes it NaN.

@@ -1,3 +1,4 @@
+internal import Synchronization
 package import TensorCore
 
 /// What Adam, AdamW, SGD and RMSprop share: each element of a parameter moves by its own gradients alone.
@@ -40,34 +41,50 @@ public class ElementwiseOptimizer: Optimizer {
     public func step() {
         for slot in slots {
             guard let gradient = slot.parameter.gradient else { continue }
-            unsafe update(slot, gradient: gradient.base, divisor: 1, clip: 1) { _, _, _ in }
+            let updates = unsafe Updates(slots: [slot], rules: [begin(slot, divisor: 1, clip: 1)])
+            unsafe updates.run(0, gradient: gradient.base) { _, _, _ in }
         }
     }
 
-    /// Updates every parameter from gradients that lie one after another, in the order of the parameters.
+    /// Updates every parameter from its gradient, on the threads of a team.
     ///
     /// - Parameters:
-    ///   - gradients: `[P]` at its beginning, sums; the gradient taken is (sum / divisor) · clip.
+    ///   - gradients: of every parameter, sums; the gradient taken is (sum / divisor) · clip.
+    ///   - copy: where the new values of each parameter are written as well, while they are in the cache.
     /// - Returns: checksums of the gradients and of the new parameters.
     @discardableResult
-    package func step(gradients: Storage, divisor: Float, clip: Float) -> UpdateTrace {
-        let total = slots.reduce(0) { $0 + $1.parameter.count }
-        require(gradients.count >= total, "\(rule.name): \(gradients.count) gradients for \(total) parameters")
-        var offset = 0
-        var trace = UpdateTrace()
-        for slot in slots {
+    package func step(
+        gradients: [GradientBlock], divisor: Float, clip: Float, team: ThreadTeam = .alone, copy: Storage? = nil
+    ) -> UpdateTrace {
+        require(
+            gradients.count == slots.count && zip(gradients, slots).allSatisfy { $0.count == $1.parameter.count },
+            "\(rule.name): gradients of \(gradients.map(\.count)) floats for parameters of \(slots.map(\.parameter.count))"
+        )
+        var end = 0
+        let places = slots.map { slot in
+            defer { end += slot.parameter.count }
+            return end
+        }
+        require(
+            copy == nil || copy!.count >= end, "\(rule.name): a copy of \(copy?.count ?? 0) floats; expected \(end)")
+        let updates = unsafe Updates(slots: slots, rules: slots.map { unsafe begin($0, divisor: divisor, clip: clip) })
+        let traces = Mutex(
+            Array(repeating: (read: FloatChecksum().value, written: FloatChecksum().value), count: slots.count))
+        let isTraced = isTraced
+        team.run(gradients.map(\.count)) { index in
             var (read, written) = (FloatChecksum(), FloatChecksum())
-            unsafe update(slot, gradient: gradients.base + offset, divisor: divisor, clip: clip) {
-                gradient, values, count in
+            var place = places[index]
+            unsafe updates.run(index, gradient: gradients[index].base) { gradient, values, count in
+                if let copy { unsafe (copy.base + place).update(from: values, count: count) }
+                place += count
                 guard isTraced else { return }
                 unsafe read.absorb(gradient, count: count)
                 unsafe written.absorb(values, count: count)
             }
-            trace.gradients.append(read.value)
-            trace.parameters.append(written.value)
-            offset += slot.parameter.count
+            traces.withLock { $0[index] = (read.value, written.value) }
         }
-        return trace
+        let each = traces.withLock { $0 }
+        return UpdateTrace(gradients: each.map(\.read), parameters: each.map(\.written))
     }
 
     /// What a parameter's slot holds once it has been updated.
@@ -75,23 +92,33 @@ public class ElementwiseOptimizer: Optimizer {
 
     func arrays(of slot: Slot, in groups: [ParameterGroup]) -> [StateArray] { rule.arrays(of: groups[slot.group]) }
 
-    /// Updates a parameter block by block.
-    ///
-    /// - Parameter updated: handed the gradient and the new values of each block.
-    private func update(
-        _ slot: Slot, gradient: UnsafePointer<Float>, divisor: Float, clip: Float,
-        _ updated: (_ gradient: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ count: Int) -> Void
-    ) {
+    /// Counts an update of a parameter and says how its blocks are updated.
+    private func begin(_ slot: Slot, divisor: Float, clip: Float) -> BlockUpdate {
         let group = parameterGroups[slot.group]
         slot.updates += 1
-        let update = unsafe rule.update(
+        return unsafe rule.update(
             of: slot, in: group, by: Gradient(divisor: group.maximize ? -divisor : divisor, clip: clip))
-        unsafe slot.parameter.update { values in
-            for first in stride(from: 0, to: values.count, by: updateBlock) {
-                let count = min(updateBlock, values.count - first)
-                let (sum, block) = unsafe (gradient + first, values.baseAddress! + first)
-                unsafe update(first, count, sum, block)
-                unsafe updated(sum, block, count)
+    }
+
+    /// Updates of one step, each by one thread: a slot and its arrays are nobody else's meanwhile.
+    @safe private struct Updates: @unchecked Sendable {
+        let slots: [Slot]
+        let rules: [BlockUpdate]
+
+        /// Updates a parameter block by block.
+        ///
+        /// - Parameter updated: handed the gradient and the new values of each block.
+        func run(
+            _ index: Int, gradient: UnsafePointer<Float>,
+            _ updated: (_ gradient: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ count: Int) -> Void
+        ) {
+            unsafe slots[index].parameter.update { values in
+                for first in stride(from: 0, to: values.count, by: updateBlock) {
+                    let count = min(updateBlock, values.count - first)
+                    let (sum, block) = unsafe (gradient + first, values.baseAddress! + first)
+                    unsafe rules[index](first, count, sum, block)
+                    unsafe updated(sum, block, count)
+                }
             }
         }
     }

@@ -27,6 +27,20 @@ struct `The trained bits do not depend on` {
         }
     }
 
+    @Test(arguments: ["on", "off"])
+    func `whether workers share memory with the coordinator`(sharing: String) throws {
+        let place = try Workplace()
+        let common = ["train", "--data", try place.text(), "--steps", "25", "--json", "--stream"] + small
+        let alone = try place.run(common + ["--run", "\(place.path)/alone"])
+        let outcome = try place.run(
+            common + ["--run", "\(place.path)/workers", "--workers", "3"],
+            environment: ["LOCKSTEP_SHARED_MEMORY": sharing])
+        #expect(outcome.member("parameters_sha256") == alone.member("parameters_sha256"), "\(outcome.errors)")
+        #expect(outcome.member("ledger_head") == alone.member("ledger_head"))
+        #expect(outcome.member("workers_lost") == "0")
+        #expect(outcome.errors.contains("joined, sharing memory") == (sharing == "on"), "\(outcome.errors)")
+    }
+
     @Test func `the instruction set`() throws {
         let place = try Workplace()
         let version = try place.run(["--version"]).output

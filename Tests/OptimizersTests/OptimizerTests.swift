@@ -160,9 +160,42 @@ import Testing
                 for (parameter, gradient) in zip(one, gradients) { give(gradient, to: parameter) }
                 separate.step()
                 // Powers of two, so that both ways round alike.
-                together.step(gradients: Storage(gradients.joined().map { $0 * 8 }), divisor: 4, clip: 0.5)
+                let blocks = gradients.map { gradient in
+                    GradientBlock(storage: Storage(gradient.map { $0 * 8 }), offset: 0, count: gradient.count)
+                }
+                together.step(gradients: blocks, divisor: 4, clip: 0.5)
             }
             #expect(one.map(\.values) == other.map(\.values))
+        }
+    }
+}
+
+@Suite struct `An update on several threads` {
+    @Test(arguments: [2, 5])
+    func `has the bits, the norm and the checksums of one thread`(threads: Int) {
+        let shapes = [[300, 1000], [7], [200, 700], [1, 1], [131_073]]
+        func parameters() -> [Parameter] {
+            shapes.map { shape in
+                Parameter((0..<shape.reduce(1, *)).map { Float($0 % 1009) / 511 - 1 }, shape: shape)
+            }
+        }
+        let gradients = shapes.map { shape in
+            let count = shape.reduce(1, *)
+            return GradientBlock(
+                storage: Storage((0..<count + 3).map { Float($0 % 2003) / 97 - 10 }), offset: 3, count: count)
+        }
+        let (one, several) = (parameters(), parameters())
+        let (alone, together) = (Adam(one), Adam(several))
+        let team = ThreadTeam(threads: threads)
+        let copy = Storage(count: one.reduce(0) { $0 + $1.count })
+        for _ in 0..<3 {
+            let norm = GradientNorm.norm(of: gradients, divisor: 3)
+            #expect(GradientNorm.norm(of: gradients, divisor: 3, team: team) == norm && norm > 0)
+            let expected = alone.step(gradients: gradients, divisor: 3, clip: 0.5)
+            let trace = together.step(gradients: gradients, divisor: 3, clip: 0.5, team: team, copy: copy)
+            #expect(trace.gradients == expected.gradients && trace.parameters == expected.parameters)
+            #expect(one.map(\.values) == several.map(\.values))
+            #expect(unsafe Array(copy.floats) == one.flatMap(\.values))
         }
     }
 }

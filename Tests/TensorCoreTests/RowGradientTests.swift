@@ -53,7 +53,10 @@ private struct Lookups {
         }
         loss?.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch, ranges: shards), into: sink)
         return zip(sums, sink.tables).map { sum, tables in
-            Tensor(shape: [layout.count], storage: layout.whole(dense: sum, tables: tables)).values.map(\.bitPattern)
+            layout.gradients(dense: sum, tables: tables).flatMap { block in
+                block.fill()
+                return (0..<block.count).map { unsafe block.base[$0].bitPattern }
+            }
         }
     }
 }

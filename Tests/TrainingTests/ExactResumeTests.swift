@@ -26,6 +26,7 @@ import Training
             var summary = try place.resume(name).train(upTo: 12)
             try expectSameFiles(place, name, "stopped after step \(stop)")
             (summary.run, summary.seconds, summary.tokensPerSecond) = (whole.run, whole.seconds, whole.tokensPerSecond)
+            summary.firstStepMilliseconds = whole.firstStepMilliseconds
             #expect(summary == whole)
             // Killed: only what the run itself saves.
             let killed = "killed-\(stop)"

@@ -18,7 +18,8 @@ extension CoordinatorLoop {
         case .discard(_, let subtree, let worker): arriving[Place(worker: worker, subtree: subtree)] = nil
         case .stepReduced: isReduced = true
         case .computeLocally(let step, let range): localWork = (step, range)
-        case .joined(let worker, _): note("\(names[worker]) joined")
+        case .joined(let worker, _):
+            note("\(names[worker]) joined\(memory?.answers(of: worker) == nil ? "" : ", sharing memory")")
         case .suspected, .repeated: break
         case .lost(let worker, let reason):
             outbox.discard(worker)
@@ -37,7 +38,7 @@ extension CoordinatorLoop {
 
     private func publish(_ step: UInt64, to worker: WorkerID) {
         guard let parameters else { preconditionFailure("publish: step \(step) has no parameters yet") }
-        outbox.append(OutgoingStream(parameters), to: worker)
+        outbox.append(parameters.stream(to: worker), to: worker)
     }
 
     private func assign(_ range: ShardRange, _ step: UInt64, to worker: WorkerID) {
@@ -52,7 +53,9 @@ extension CoordinatorLoop {
     private func store(_ frame: AnswerFrame) {
         guard let payload else { preconditionFailure("store: no frame has arrived") }
         let place = Place(worker: frame.worker, subtree: frame.subtree)
-        let block = arriving[place] ?? Storage(count: (frame.total + 3) / 4)
+        let block =
+            arriving[place] ?? payload.stream(pieceAt: frame.offset, total: frame.total)
+            ?? Storage(count: (frame.total + 3) / 4)
         arriving[place] = block
         // The machine has checked offset and length against the stream's length.
         if !block.take(payload, at: frame.offset) { preconditionFailure("store: \(frame) does not fit") }

@@ -3,6 +3,7 @@ internal import Foundation
 package import Messaging
 internal import Optimizers
 internal import TensorCore
+internal import Tracing
 package import Training
 
 /// Owns the coordinator's sockets and clock: carries events to the machine and its directives out, on one thread.
@@ -10,6 +11,7 @@ package final class CoordinatorLoop {
     let trainer: any StepTrainer
     let settings: CoordinatorSettings
     let children: ChildEvents
+    let memory: SharedMemory?
     let note: (String) -> Void
 
     private(set) var machine: CoordinatorMachine
@@ -17,7 +19,7 @@ package final class CoordinatorLoop {
     /// Answers that are arriving.
     var arriving: [Place: Storage] = [:]
     /// The parameters of the step at hand, as they are sent.
-    private(set) var parameters: FramedStream?
+    private(set) var parameters: Publication?
     /// The frame that the machine is being told about.
     private(set) var payload: ArrivedPayload?
     var isReduced = false
@@ -38,14 +40,16 @@ package final class CoordinatorLoop {
 
     /// - Parameters:
     ///   - children: where the launcher of local workers says that one has ended.
+    ///   - memory: what is shared with local workers.
     ///   - note: takes sentences for people: who joined, who was lost.
     package init(
         _ trainer: any StepTrainer, settings: CoordinatorSettings, children: ChildEvents = ChildEvents(),
-        note: @escaping (String) -> Void
+        memory: SharedMemory? = nil, note: @escaping (String) -> Void
     ) {
         self.trainer = trainer
         self.settings = settings
         self.children = children
+        self.memory = memory
         self.note = note
         begun = clock.now
         (lastTold, lastTick) = (begun, begun)
@@ -81,15 +85,21 @@ package final class CoordinatorLoop {
         machine = CoordinatorMachine(configuration)
         ready(sockets.dataEndpoint)
 
+        trainer.updateThreads = settings.threads
+        var nextPlace: Storage?
         while !trainer.isDone, !shouldStop() {
-            beginStep()
+            beginStep(isCopied: nextPlace != nil)
             while !isReduced, !shouldStop() {
                 try look(at: sockets, patience: localWork == nil ? .milliseconds(50) : .zero)
                 if let failure { throw failure }
                 computeLocally()
             }
             guard isReduced else { break }
-            if let rest = try stepDone(trainer.finishStep(), machine.roster.count) {
+            nextPlace = parameters?.nextPlace
+            let report = trainer.finishStep(copy: nextPlace)
+            let rest = try Trace.span(.record) { try stepDone(report, machine.roster.count) }
+            TraceLog.flush()
+            if let rest {
                 // Workers are answered meanwhile: a validation may take longer than their patience.
                 let work = BackgroundWork(rest)
                 while !work.isDone { try look(at: sockets, patience: .milliseconds(20)) }
@@ -106,9 +116,11 @@ package final class CoordinatorLoop {
         try sockets.close()
     }
 
-    private func beginStep() {
+    /// - Parameter isCopied: whether its parameters lie in shared memory already.
+    private func beginStep(isCopied: Bool) {
         trainer.beginStep()
-        parameters = FramedStream(trainer.exportParameters()) { [step = trainer.step] byteCount in
+        parameters = Publication(of: trainer, memory: memory, isCopied: isCopied) {
+            [settings, step = trainer.step] byteCount in
             StreamFrames(
                 .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: byteCount)
         }
@@ -121,12 +133,18 @@ package final class CoordinatorLoop {
     ///
     /// - Parameter patience: how long to wait for a message.
     private func look(at sockets: borrowing CoordinatorSockets, patience: Duration) throws {
-        for worker in try outbox.flush(sockets.data) { perform(.sendFailed(to: worker)) }
+        for worker in try flush(sockets) { perform(.sendFailed(to: worker)) }
         // With frames waiting for room, look again soon: readiness of a ROUTER does not say which peer has room.
-        try sockets.receive(within: outbox.isEmpty ? patience : min(patience, .milliseconds(1))) { take($0) }
+        let team = ThreadTeam(threads: settings.threads)
+        try sockets.receive(
+            within: outbox.isEmpty ? patience : min(patience, .milliseconds(1)), memory: memory, team: team
+        ) { take($0) }
         let news = children.take()
         for sentence in news.sentences { note(sentence) }
-        for worker in news.ended { perform(.workerExited(worker)) }
+        for worker in news.ended {
+            perform(.workerExited(worker))
+            memory?.forget(worker)
+        }
         if let changes = sockets.allowList?.takeNews() {
             for sentence in changes.notes { note(sentence) }
             for key in changes.revoked { perform(.revoked(key)) }
@@ -137,23 +155,21 @@ package final class CoordinatorLoop {
         }
     }
 
-    private func take(_ received: Received) {
-        switch received {
-        case .overlong(let sender, let user, let frameCount):
-            guard let sender else { return }
-            let error = DecodeError(.frames, wanted: 1, got: UInt64(frameCount))
-            perform(.undecodable(error, from: WorkerID(sender.bytes), key: user.map { PeerKey($0) }))
-        case .message(let arrived):
-            guard let sender = arrived.sender.map({ WorkerID($0.bytes) }) else { return }
-            let key = arrived.user.map { PeerKey($0) }
-            switch Coordination.Message.decode(arrived, receiver: .coordinator) {
-            case .failure(let error): perform(.undecodable(error, from: sender, key: key))
-            case .success(let (message, payload)):
-                if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
-                self.payload = payload
-                perform(.received(message, from: sender, key: key))
-                self.payload = nil
-            }
+    private func flush(_ sockets: borrowing CoordinatorSockets) throws -> [WorkerID] {
+        guard !outbox.isEmpty else { return [] }
+        let begin = Trace.now()
+        defer { if Trace.isOn { Trace.record(.send, since: begin) } }
+        return try outbox.flush(sockets.data)
+    }
+
+    private func take(_ arrival: Arrival) {
+        switch arrival {
+        case .undecodable(let error, let sender, let key): perform(.undecodable(error, from: sender, key: key))
+        case .message(let message, let payload, let sender, let key):
+            if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
+            self.payload = payload
+            perform(.received(message, from: sender, key: key))
+            self.payload = nil
         }
     }
 

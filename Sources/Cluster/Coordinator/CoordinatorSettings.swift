@@ -9,7 +9,7 @@ package struct CoordinatorSettings: Sendable {
     package var data: Endpoint
     package var control: Endpoint
     package var fallbackAfter: Duration
-    /// Threads for shards that are computed here.
+    /// Threads for shards that are computed here, for updates and for verifying what has arrived.
     package var threads: Int
     /// Who may take part; nil on sockets that only this user can reach.
     package var keys: CoordinatorKeys?

@@ -1,5 +1,7 @@
 internal import Coordination
 internal import Messaging
+internal import TensorCore
+internal import Tracing
 
 /// The coordinator's two sockets: one for work, one for pings, so that no ping waits behind a gradient.
 struct CoordinatorSockets: ~Copyable {
@@ -40,17 +42,24 @@ struct CoordinatorSockets: ~Copyable {
     }
 
     /// Waits for something to arrive, and hands it over; at most so much that everything else gets its turn.
-    borrowing func receive(within patience: Duration, _ take: (Received) -> Void) throws {
-        guard let ready = try poller.wait(within: patience) else { return }
-        if ready[dataSlot].contains(.readable) { try drain(data, take) }
-        if ready[controlSlot].contains(.readable) { try drain(control, take) }
+    ///
+    /// - Parameters:
+    ///   - memory: what is shared with local workers.
+    ///   - team: verifies what has arrived.
+    borrowing func receive(
+        within patience: Duration, memory: SharedMemory?, team: ThreadTeam, _ take: (Arrival) -> Void
+    ) throws {
+        guard let ready = try Trace.span(.wait, { try poller.wait(within: patience) }) else { return }
+        let begin = Trace.now()
+        defer { if Trace.isOn { Trace.record(.receive, since: begin) } }
+        if ready[dataSlot].contains(.readable) { try drain(data, memory, team, take) }
+        if ready[controlSlot].contains(.readable) { try drain(control, memory, team, take) }
     }
 
-    private func drain(_ socket: borrowing Socket, _ take: (Received) -> Void) throws {
-        for _ in 0..<64 {
-            guard let received = try socket.receive(maximumFrames: 4) else { return }
-            take(received)
-        }
+    private func drain(
+        _ socket: borrowing Socket, _ memory: SharedMemory?, _ team: ThreadTeam, _ take: (Arrival) -> Void
+    ) throws {
+        for arrival in try Arrival.next(from: socket, memory: memory, team: team) { take(arrival) }
     }
 
     /// Closes both; what is on its way to workers has two seconds to get there.

@@ -23,11 +23,14 @@ package struct LocalWorkers {
     package static let endpointVariable = "LOCKSTEP_WORKER_CONNECT"
     package static let nameVariable = "LOCKSTEP_WORKER_NAME"
     package static let trainingVariable = "LOCKSTEP_WORKER_TRAINING"
+    /// Where such a worker finds the memory that the coordinator shares with it.
+    package static let memoryVariable = "LOCKSTEP_WORKER_MEMORY"
 
     let count: Int
     let program: Program
     let endpoint: Endpoint
     let children: ChildEvents
+    let memory: SharedMemory?
 
     /// Keeps the workers running until the run is over, and waits until all of them have ended; a cancelled task ends them.
     func run() async {
@@ -91,9 +94,18 @@ package struct LocalWorkers {
 
     private func runOne(_ name: [UInt8], _ pipe: ParentPipe) async -> End {
         let hex = name.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        var shared: String?
+        do { shared = try memory?.admit(WorkerID(name)) } catch {
+            children.report("a worker shares no memory with the coordinator: \(error)")
+        }
         let (arguments, environment): (Arguments, Environment) =
             switch program {
-            case .lockstep: (["worker", "--connect", endpoint.description, "--local", hex], .inherit)
+            case .lockstep:
+                (
+                    Arguments(
+                        ["worker", "--connect", endpoint.description, "--local", hex]
+                            + (shared.map { ["--memory", $0] } ?? [])), .inherit
+                )
             case .itself(let training):
                 (
                     Arguments(Array(CommandLine.arguments.dropFirst())),
@@ -101,6 +113,7 @@ package struct LocalWorkers {
                         Environment.Key(stringLiteral: Self.endpointVariable): endpoint.description,
                         Environment.Key(stringLiteral: Self.nameVariable): hex,
                         Environment.Key(stringLiteral: Self.trainingVariable): "\(training)",
+                        Environment.Key(stringLiteral: Self.memoryVariable): shared ?? "",
                     ])
                 )
             }

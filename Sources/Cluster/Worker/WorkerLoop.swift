@@ -2,6 +2,7 @@ internal import Coordination
 internal import Foundation
 package import Messaging
 internal import TensorCore
+internal import Tracing
 package import Training
 
 /// Owns a worker's socket and clock: receives, computes, sends, on one thread. It holds no data set and no configuration: both arrive.
@@ -12,6 +13,7 @@ package final class WorkerLoop {
     /// The process that this one ends with; nil for a worker that was started by hand.
     private let parent: Int32?
     private let note: @Sendable (String) -> Void
+    private let memory: WorkerMemory?
 
     private var machine: WorkerMachine
     private let makeModel: WorkerModelMaker
@@ -20,7 +22,10 @@ package final class WorkerLoop {
     private var run = RunID.none
     private var incarnation: UInt64 = 0
 
+    /// Where the parameters of `arrivingStep` are arriving, or have arrived.
     private var parameters: Storage?
+    private var arrivingStep: UInt64?
+    private var parameterCount = 0
     /// The step whose parameters the model holds.
     private var loadedStep: UInt64?
     private var assignments: [ShardRange: [UInt8]] = [:]
@@ -34,11 +39,12 @@ package final class WorkerLoop {
     /// - Parameters:
     ///   - keys: who this is and whom it trusts; nil where only this machine can connect.
     ///   - identity: a name of at least one byte, fresh for each start; its first byte is not zero.
+    ///   - memory: what is shared with a coordinator that started this worker.
     ///   - makeModel: from what the coordinator says of the model.
     ///   - note: takes sentences for people.
     package init(
         connectingTo endpoint: Endpoint, identity: [UInt8], keys: WorkerKeys?, parent: Int32?,
-        makeModel: @escaping WorkerModelMaker,
+        memory: WorkerMemory? = nil, makeModel: @escaping WorkerModelMaker,
         note: @escaping @Sendable (String) -> Void
     ) {
         self.endpoint = endpoint
@@ -47,6 +53,7 @@ package final class WorkerLoop {
         self.keys = keys
         self.parent = parent
         self.note = note
+        self.memory = memory
         let host = ProcessInfo.processInfo.hostName
         machine = WorkerMachine(
             WorkerConfiguration(
@@ -75,7 +82,10 @@ package final class WorkerLoop {
                 isWaiting = false
                 if !machine.isRegistered { note("waiting for a coordinator at \(endpoint)") }
             }
-            if let received = try socket.receive(within: .milliseconds(100), maximumFrames: 4) {
+            let waitingSince = Trace.now()
+            let arrived = try socket.receive(within: .milliseconds(100), maximumFrames: 4)
+            if Trace.isOn { Trace.record(.wait, since: waitingSince) }
+            if let received = arrived {
                 try take(received, socket, context)
             }
             if clock.now - lastTick > .milliseconds(100) {
@@ -103,7 +113,9 @@ package final class WorkerLoop {
         case .overlong(_, _, let frameCount):
             try perform(.undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount))), socket, context)
         case .message(let arrived):
-            switch Coordination.Message.decode(arrived, receiver: .worker) {
+            switch Trace.span(
+                .receive, { Coordination.Message.decode(arrived, receiver: .worker, memory: memory?.parameters) })
+            {
             case .failure(let error): try perform(.undecodable(error), socket, context)
             case .success(let (message, payload)):
                 self.payload = payload
@@ -126,11 +138,7 @@ package final class WorkerLoop {
             _ = try socket.send([message.frame], within: .milliseconds(100))
         case .welcomed(let welcome, let run, let incarnation):
             try join(welcome, run, incarnation, socket, context)
-        case .storeParameters(_, let offset, _):
-            guard let parameters, let payload, parameters.take(payload, at: offset) else {
-                preconditionFailure("storeParameters: a payload at \(offset) does not fit")
-            }
-            loadedStep = nil
+        case .storeParameters(let step, let offset, _): storeParameters(step, offset)
         case .storeAssignment(let frame):
             guard let payload else { preconditionFailure("storeAssignment: no frame has arrived") }
             var bytes = assignments[frame.range] ?? Array(repeating: 0, count: frame.total)
@@ -178,7 +186,8 @@ package final class WorkerLoop {
                 ),
                 socket, context)
         }
-        parameters = Storage(count: model.parameterCount)
+        parameterCount = model.parameterCount
+        parameters = nil
         loadedStep = nil
         let control = try Endpoint(welcome.controlEndpoint)
         if liveness?.endpoint != control {
@@ -193,6 +202,22 @@ package final class WorkerLoop {
         note("joined run \(run)")
     }
 
+    private func storeParameters(_ step: UInt64, _ offset: Int) {
+        guard let payload else { preconditionFailure("storeParameters: no frame has arrived") }
+        let shared = payload.stream(pieceAt: offset, total: 4 * parameterCount)
+        if arrivingStep != step || parameters == nil {
+            parameters = shared ?? Storage(count: parameterCount)
+            arrivingStep = step
+        } else if let parameters, parameters.isView, shared?.isAt(parameters) != true {
+            // Not where the pieces before it lie, and there nothing can be written.
+            self.parameters = parameters.copy()
+        }
+        guard parameters?.take(payload, at: offset) == true else {
+            preconditionFailure("storeParameters: a payload at \(offset) does not fit")
+        }
+        loadedStep = nil
+    }
+
     private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {
         guard let model, let parameters, let bytes = assignments.removeValue(forKey: range) else {
             preconditionFailure("compute: step \(step), shards \(range): nothing to compute from")
@@ -202,7 +227,9 @@ package final class WorkerLoop {
                 model.importParameters(parameters)
                 loadedStep = step
             }
-            answers = try model.answers(to: bytes, step: step, shards: range)
+            memory?.answers.begin(step)
+            let place = memory.map { memory in AnswerPlace { memory.answers.take(count: $0)?.block } }
+            answers = try model.answers(to: bytes, step: step, shards: range, in: place)
         } catch {
             return try perform(.leave(exitCode: 1, reason: "\(error)"), socket, context)
         }
@@ -213,11 +240,25 @@ package final class WorkerLoop {
         guard let answer = answers.first(where: { $0.subtree == subtree }) else {
             preconditionFailure("sendAnswer: no sums of \(subtree)")
         }
-        let framed = FramedStream(answer.travelling) { byteCount in
+        let content = answer.travelling
+        let frames = { [run, incarnation] (byteCount: Int) in
             StreamFrames(
                 .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: byteCount)
         }
-        var stream = OutgoingStream(framed)
+        let begin = Trace.now()
+        defer {
+            if Trace.isOn { Trace.record(.send, since: begin) }
+            TraceLog.flush()
+        }
+        var stream: OutgoingStream
+        if let place = memory?.answers.place(of: content) {
+            stream = OutgoingStream(SharedStream(content, at: place, as: frames))
+        } else if let (block, place) = memory?.answers.take(count: content.count) {
+            unsafe block.base.update(from: content.base, count: content.count)
+            stream = OutgoingStream(SharedStream(block, at: place, as: frames))
+        } else {
+            stream = OutgoingStream(FramedStream(content, as: frames))
+        }
         let deadline = clock.now + .seconds(10)
         while !stream.isDone {
             if try socket.send([stream.frame], within: .milliseconds(500)) == .sent {

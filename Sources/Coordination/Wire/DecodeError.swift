@@ -11,8 +11,8 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case kind
         /// A kind that only the receiver may send.
         case direction
-        /// The reserved field is not zero.
-        case reserved
+        /// The payload lies in shared memory where there is none, or past its end.
+        case place
         /// The payload's length is not the announced one, or is past the frame limit.
         case length
         /// A field that this kind leaves zero is not zero.
@@ -51,7 +51,7 @@ package struct DecodeError: Error, Equatable, Sendable, CustomStringConvertible 
         case .version: "protocol version"
         case .kind: "message kind, highest known"
         case .direction: "message kind, from this side"
-        case .reserved: "reserved field"
+        case .place: "place of the payload"
         case .length: "bytes of the payload"
         case .notZero: "field that this kind leaves empty"
         case .shards: "shards of the message"

@@ -27,15 +27,17 @@ extension Header {
         offset = try reader.read()
         total = try reader.read()
         length = try reader.read()
-        let reserved: UInt32 = try reader.read()
-        checksum = try reader.read()
+        let place: UInt32 = try reader.read()
+        let sent: UInt64 = try reader.read()
 
-        try check(reserved == 0, .reserved, 0, reserved)
+        try check(place <= (kind.isStream ? 1 : 0), .place, kind.isStream ? 1 : 0, place)
+        isShared = place == 1
         try check(payload.byteCount <= frameBytes, .length, frameBytes, payload.byteCount)
         try check(Int(length) == payload.byteCount, .length, length, payload.byteCount)
         try checkPlace()
         try checkStream(framing)
         let expected = checksum(over: payload)
+        checksum = travelling(sent)
         try check(checksum == expected || framing.planted.contains(.skipChecksum), .checksum, expected, checksum)
     }
 

@@ -21,8 +21,9 @@ package let protocolVersion: UInt16 = 2
 ///         48      8  offset of the payload in its stream
 ///         56      8  total bytes of the stream
 ///         64      4  length of the payload
-///         68      4  reserved, zero
-///         72      8  checksum: XXH64 of the payload behind it, seeded by XXH64 (seed 0) of this header with a zero checksum
+///         68      4  0: the payload follows; 1: it lies in memory that both processes see, and where is in the 8 bytes that follow
+///         72      8  checksum: XXH64 of the payload, seeded by XXH64 (seed 0) of this header with zeros for it and for the field before;
+///                 all its bits inverted when that field is 1
 package struct Header: Hashable, Sendable {
     package static let byteCount = 80
     static let magic: UInt32 = 0x5053_4B4C
@@ -37,6 +38,8 @@ package struct Header: Hashable, Sendable {
     package var offset: UInt64
     package var total: UInt64
     package var length: UInt32
+    /// Whether the payload lies in shared memory; the checksum of an equal payload is equal either way.
+    package var isShared = false
     /// Zero until the header is encoded with its payload.
     package var checksum: UInt64
 
@@ -71,6 +74,7 @@ package struct Header: Hashable, Sendable {
     package func checksum(over payload: RawSpan) -> UInt64 {
         var unsealed = self
         unsealed.checksum = 0
+        unsealed.isShared = false
         return unsafe XXH64.hash(payload, seed: XXH64.hash(unsealed.bytes.span.bytes))
     }
 
@@ -81,9 +85,12 @@ package struct Header: Hashable, Sendable {
         precondition(
             payload.byteCount == Int(length), "Header.encoded: length \(length), payload of \(payload.byteCount) bytes")
         var sealed = self
-        sealed.checksum = checksum(over: payload)
+        sealed.checksum = sealed.travelling(checksum(over: payload))
         return sealed.bytes
     }
+
+    /// A checksum as it is sent, from what it is, and the other way round: no single bit of the header can change unnoticed.
+    func travelling(_ checksum: UInt64) -> UInt64 { isShared ? ~checksum : checksum }
 
     var bytes: [UInt8] {
         var writer = ByteWriter(capacity: Header.byteCount)
@@ -99,7 +106,7 @@ package struct Header: Hashable, Sendable {
         writer.write(offset)
         writer.write(total)
         writer.write(length)
-        writer.write(UInt32(0))
+        writer.write(UInt32(isShared ? 1 : 0))
         writer.write(checksum)
         return writer.bytes
     }

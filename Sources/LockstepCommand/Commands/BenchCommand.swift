@@ -3,6 +3,7 @@ import Cluster
 import Coordination
 import Foundation
 import TensorCore
+import Tracing
 import Training
 
 /// `lockstep bench`: how fast a complete training step is.
@@ -53,6 +54,9 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "Measured steps; in mode infer 50 tokens each.")
     var steps = 20
 
+    @Flag(help: "Say where the time goes: the share of each kind of work in each process.")
+    var profile = false
+
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
 
@@ -90,7 +94,10 @@ struct BenchCommand: AsyncParsableCommand {
         try configuration.validate()
         try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
         let trainer = Trainer(configuration, source: workload.source(parts: parts, batch: batchSize))
-        let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
+        let traces = profile ? try TraceParts() : nil
+        if let traces { try TraceLog.begin(as: workers > 0 ? "coordinator" : "process", in: traces.directory) }
+        var measuredSince: UInt64 = 0
+        var firstStep: Double?
         var seconds: [Double] = []
         var random = SystemRandomNumberGenerator()
         let clock = ContinuousClock()
@@ -99,10 +106,14 @@ struct BenchCommand: AsyncParsableCommand {
             let now = clock.now
             seconds.append((now - last) / .seconds(1))
             last = now
+            if firstStep == nil { firstStep = ProcessAge.milliseconds }
+            if seconds.count == warmup { measuredSince = Trace.now() }
+            TraceLog.flush()
         }
         if workers > 0 {
             _ = try await ClusterTraining.train(
-                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers, threads: 1,
+                trainer, run: RunID.random(using: &random), incarnation: 1, workers: workers,
+                threads: ProcessInfo.processInfo.activeProcessorCount,
                 shouldStop: { false },
                 note: { _ in },
                 stepDone: { _, _ in
@@ -118,11 +129,14 @@ struct BenchCommand: AsyncParsableCommand {
                 stepDone()
             }
         }
+        TraceLog.end()
+        let shares = try traces.map { BenchProfile(try $0.processes(), since: measuredSince) }
+        let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
         let measured = seconds.dropFirst(warmup).sorted()
         try report(
             BenchResult(
                 workload: workload, cell: cell, threads: threads, workers: workers, trainer: trainer,
-                median: measured[measured.count / 2], peak: peak))
+                median: measured[measured.count / 2], peak: peak, firstStep: firstStep, profile: shares))
     }
 
     private func comparePacked(_ workload: Workload, _ cell: Cell) throws {
@@ -157,6 +171,7 @@ struct BenchCommand: AsyncParsableCommand {
                 \(grouped(result.tokensPerSecond)) tokens/s, \(decimal(result.gflops, 1)) GFLOP/s, \
                 \(decimal(result.peakShare * 100, 1)) % of \(decimal(result.peakGflops, 1)) (\(result.kernels))
                 """)
+            for line in result.profile?.lines ?? [] { try Output.writeLine(line) }
         }
     }
 }
@@ -176,8 +191,14 @@ struct BenchResult: Encodable {
     let peakShare: Double
     let parameters: Int
     let peakRssMb: Double
+    /// From the start of the process to the end of its first step.
+    let firstStepMs: Double?
+    let profile: BenchProfile?
 
-    init(workload: Workload, cell: Cell, threads: Int, workers: Int, trainer: Trainer, median: Double, peak: Double) {
+    init(
+        workload: Workload, cell: Cell, threads: Int, workers: Int, trainer: Trainer, median: Double, peak: Double,
+        firstStep: Double?, profile: BenchProfile?
+    ) {
         let tokens = Double(trainer.configuration.batchSize * trainer.configuration.seqLen)
         self.workload = workload.rawValue
         self.cell = cell.rawValue
@@ -193,6 +214,8 @@ struct BenchResult: Encodable {
         peakShare = gflops / peakGflops
         parameters = trainer.computer.layout.count
         peakRssMb = peakResidentMegabytes()
+        firstStepMs = firstStep
+        self.profile = profile
     }
 }
 

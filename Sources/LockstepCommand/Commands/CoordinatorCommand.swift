@@ -27,11 +27,13 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @OptionGroup var keys: KeyOptions
     @OptionGroup var training: TrainingOptions
     @OptionGroup var output: RunOptions
+    @OptionGroup var tracing: TraceOptions
 
     func run() async throws {
         let place = try Place.open(at: bind, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
+        try tracing.check()
         StopSignal.listen()
         Leftovers.sweep()
         let display = ProgressDisplay()
@@ -39,9 +41,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
             at: output.resolveDirectory(configuration), configuration: configuration, source: source,
             initial: training.initialParameters(configuration, source), observer: display,
             threads: threads)
-        try await session.train(
-            on: place, threads: threads, display: display,
-            json: output.json)
+        try await tracing.traced(as: "coordinator", note: { display.note($0) }) {
+            try await session.train(
+                on: place, threads: threads, display: display,
+                json: output.json)
+        }
     }
 }
 

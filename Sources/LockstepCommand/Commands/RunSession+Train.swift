@@ -3,6 +3,7 @@ import Cluster
 import Coordination
 import Foundation
 import Messaging
+import Tracing
 import Training
 
 /// Where gradients are computed.
@@ -75,7 +76,9 @@ extension RunSession {
         while !trainer.isDone, !shouldStop() {
             trainer.beginStep()
             local.compute(trainer.wholeStep, of: trainer)
-            try stepDone(trainer.finishStep())?(shouldStop)
+            let report = trainer.finishStep()
+            try Trace.span(.record) { try stepDone(report)?(shouldStop) }
+            TraceLog.flush()
         }
     }
 

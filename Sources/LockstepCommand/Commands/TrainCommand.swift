@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Foundation
 import Sequences
+import Tracing
 import Training
 
 /// Where a run goes, and what is printed of it.
@@ -61,6 +62,7 @@ struct TrainCommand: AsyncParsableCommand {
 
     @OptionGroup var training: TrainingOptions
     @OptionGroup var output: RunOptions
+    @OptionGroup var tracing: TraceOptions
 
     @Option(parsing: .unconditional, help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
@@ -77,9 +79,11 @@ struct TrainCommand: AsyncParsableCommand {
         }
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
+        try tracing.check()
         StopSignal.listen()
         Leftovers.sweep()
         let supervisor = supervision.connection()
+        if supervision.supervised { ProcessAge.countFromParent() }
         let display = ProgressDisplay()
         let directory = try output.resolveDirectory(configuration)
         // Not of a run that is somebody else's: the supervisor goes on with what it is told of.
@@ -88,8 +92,11 @@ struct TrainCommand: AsyncParsableCommand {
             at: directory, configuration: configuration, source: source,
             initial: training.initialParameters(configuration, source), observer: display,
             threads: threads)
-        try await session.train(
-            on: .local(workers: workers), threads: threads, display: display, json: output.json, supervisor: supervisor)
+        try await tracing.traced(as: workers > 0 ? "coordinator" : "process", note: { display.note($0) }) {
+            try await session.train(
+                on: .local(workers: workers), threads: threads, display: display, json: output.json,
+                supervisor: supervisor)
+        }
     }
 }
 
@@ -118,6 +125,8 @@ struct ResumeCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "Threads of this process. Default: one for each core.")
     var threads: Int?
 
+    @OptionGroup var tracing: TraceOptions
+
     @Flag(help: "Print the summary as one JSON object on standard output.")
     var json = false
 
@@ -135,6 +144,7 @@ struct ResumeCommand: AsyncParsableCommand {
         options.threads = threads
         options.json = json
         let threads = try options.resolveThreads()
+        try tracing.check()
         let place =
             try bind.map {
                 try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
@@ -151,6 +161,9 @@ struct ResumeCommand: AsyncParsableCommand {
         }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
-        try await session.train(on: place, threads: threads, display: display, json: json, supervisor: supervisor)
+        try await tracing.traced(as: workers > 0 || bind != nil ? "coordinator" : "process", note: { display.note($0) })
+        {
+            try await session.train(on: place, threads: threads, display: display, json: json, supervisor: supervisor)
+        }
     }
 }

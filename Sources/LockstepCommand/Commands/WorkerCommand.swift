@@ -17,6 +17,11 @@ struct WorkerCommand: ParsableCommand {
     @Option(help: .hidden)
     var local: String?
 
+    @Option(help: .hidden)
+    var memory: String?
+
+    @OptionGroup var tracing: TraceOptions
+
     func run() throws {
         let endpoint = try parseEndpoint(connect, "--connect")
         // A child of a coordinator on this machine connects to a local socket.
@@ -30,10 +35,13 @@ struct WorkerCommand: ParsableCommand {
             // its children and then stops them.
             for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         }
+        try tracing.check()
+        let parts = try tracing.parts()
         let isQuiet = identity != nil
-        let end = try ClusterTraining.work(for: endpoint, local: identity, keys: keys) { sentence in
+        let end = try ClusterTraining.work(for: endpoint, local: identity, keys: keys, memory: memory) { sentence in
             if !isQuiet { ExitStatus.say(sentence) }
         }
+        try tracing.write(parts) { ExitStatus.say($0) }
         if !isQuiet || end.code != 0 { ExitStatus.say(end.sentence) }
         if end.code != 0 { throw ExitCode(end.code) }
     }

@@ -10,12 +10,24 @@ package final class Storage: @unchecked Sendable {
     /// Floats that the block can hold: `count` rounded up to a size class.
     let capacity: Int
     package let base: UnsafeMutablePointer<Float>
+    /// Whose memory it is; nil for the pool's.
+    private let owner: AnyObject?
 
     package init(count: Int) {
         require(count >= 0, "Storage: \(count) floats; the smallest block has none")
         self.count = count
         capacity = StoragePool.sizeClass(of: count)
         unsafe base = StoragePool.shared.take(capacity: capacity)
+        owner = nil
+    }
+
+    /// Memory of somebody else, who is kept alive with the block.
+    @unsafe
+    package init(viewing base: UnsafeMutablePointer<Float>, count: Int, of owner: AnyObject) {
+        self.count = count
+        capacity = count
+        unsafe self.base = base
+        self.owner = owner
     }
 
     package convenience init(zeros count: Int) {
@@ -29,8 +41,14 @@ package final class Storage: @unchecked Sendable {
     }
 
     deinit {
-        unsafe StoragePool.shared.give(base, capacity: capacity)
+        if owner == nil { unsafe StoragePool.shared.give(base, capacity: capacity) }
     }
+
+    /// Whether it is somebody else's memory.
+    package var isView: Bool { owner != nil }
+
+    /// Whether both begin at the same place.
+    package func isAt(_ other: Storage) -> Bool { unsafe base == other.base }
 
     package var floats: UnsafeMutableBufferPointer<Float> {
         unsafe UnsafeMutableBufferPointer(start: base, count: count)
@@ -39,11 +57,20 @@ package final class Storage: @unchecked Sendable {
 
 extension Storage {
     /// self += other over the first `count` floats.
-    package func add(_ other: Storage, count: Int) {
+    package func add(_ other: Storage, count: Int, team: ThreadTeam = .alone) {
         require(
             count <= self.count && count <= other.count,
             "add: \(count) floats of blocks of \(self.count) and \(other.count)")
-        unsafe ck_add(count, other.base, base)
+        team.run(over: count) { range in
+            unsafe ck_add(range.count, other.base + range.lowerBound, base + range.lowerBound)
+        }
+    }
+
+    /// Some of its floats, where they are.
+    package func view(_ range: Range<Int>) -> Storage {
+        require(
+            range.lowerBound >= 0 && range.upperBound <= count, "view: floats \(range) of a block of \(count)")
+        return unsafe Storage(viewing: base + range.lowerBound, count: range.count, of: self)
     }
 
     /// Another block with the same values.

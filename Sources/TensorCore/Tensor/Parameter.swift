@@ -1,14 +1,15 @@
 internal import CKernels
 internal import Synchronization
+internal import Tracing
 
 /// Numbers that training changes: the leaf at which gradients arrive.
 ///
-/// The optimiser writes `storage` between steps; while a step is computed, any number of threads read it. Matrix products read weights in packed
+/// The optimiser writes `storage` between steps, and a worker takes other storage then; while a step is computed, any number of threads read it. Matrix products read weights in packed
 /// form: each orientation is packed at most once between two changes.
 public final class Parameter: @unchecked Sendable {
     /// The size along each axis.
     public let shape: [Int]
-    package let storage: Storage
+    package private(set) var storage: Storage
     /// Whether gradients are kept as the rows that were looked up; for tables that only embeddings use.
     public let hasSparseGradient: Bool
 
@@ -25,6 +26,16 @@ public final class Parameter: @unchecked Sendable {
         var forward: Storage?
         var backward: Storage?
         var changes: UInt64 = 0
+        /// Which forms were made before the last change.
+        var hadForward = false
+        var hadBackward = false
+
+        /// Nothing is packed after a change.
+        var changed: Packed {
+            Packed(
+                changes: changes + 1, hadForward: hadForward || forward != nil,
+                hadBackward: hadBackward || backward != nil)
+        }
     }
     private let packed = Mutex(Packed())
 
@@ -91,37 +102,76 @@ public final class Parameter: @unchecked Sendable {
         rowGradient = nil
     }
 
+    /// Takes the values that lie in somebody else's memory, where they stay until they are first written to.
+    package func adopt(_ values: Storage) {
+        require(
+            values.count == count, "adopt: \(values.count) floats for a parameter of shape \(shape)")
+        storage = values
+        packed.withLock { $0 = $0.changed }
+    }
+
     /// Writes new values; the packed forms are made anew at their next use.
     package func update(_ body: (UnsafeMutableBufferPointer<Float>) throws -> Void) rethrows {
+        if storage.isView { storage = storage.copy() }
         try unsafe body(storage.floats)
-        packed.withLock { $0 = Packed(changes: $0.changes + 1) }
+        packed.withLock { $0 = $0.changed }
     }
 
     /// How often new values were written.
     package var changes: UInt64 { packed.withLock { $0.changes } }
 
+    /// Packs what was packed before the last change, on several threads at once.
+    package static func pack(_ parameters: [Parameter], on team: ThreadTeam) {
+        let forms = parameters.flatMap { parameter in
+            let had = parameter.packed.withLock { ($0.hadForward, $0.hadBackward) }
+            return (had.0 ? [(parameter, true)] : []) + (had.1 ? [(parameter, false)] : [])
+        }
+        team.run(forms.map { $0.0.count }) { index in
+            let (parameter, isForward) = forms[index]
+            parameter.make(isForward)
+        }
+    }
+
+    /// Makes one packed form without keeping others from the other.
+    private func make(_ isForward: Bool) {
+        let made = isForward ? packForward() : packBackward()
+        packed.withLock { state in
+            if isForward { state.forward = made } else { state.backward = made }
+        }
+    }
+
     /// The weight `[N, K]` as the right-hand side of x · Wᵀ: K deep, N wide.
     var packedForward: Storage {
         packed.withLock { state in
             if let ready = state.forward { return ready }
-            let (n, k) = (shape[0], shape[1])
-            let made = Storage(count: ck_packed_size(k, n))
-            unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, made.base)
+            let made = packForward()
             state.forward = made
             return made
         }
+    }
+
+    private func packForward() -> Storage {
+        let (n, k) = (shape[0], shape[1])
+        let made = Storage(count: ck_packed_size(k, n))
+        Trace.span(.pack) { unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, made.base) }
+        return made
     }
 
     /// The weight `[N, K]` as the right-hand side of dy · W: N deep, K wide.
     var packedBackward: Storage {
         packed.withLock { state in
             if let ready = state.backward { return ready }
-            let (n, k) = (shape[0], shape[1])
-            let made = Storage(count: ck_packed_size(n, k))
-            unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, made.base)
+            let made = packBackward()
             state.backward = made
             return made
         }
+    }
+
+    private func packBackward() -> Storage {
+        let (n, k) = (shape[0], shape[1])
+        let made = Storage(count: ck_packed_size(n, k))
+        Trace.span(.pack) { unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, made.base) }
+        return made
     }
 }
 

@@ -2,6 +2,7 @@ package import Coordination
 internal import Foundation
 internal import Layers
 package import TensorCore
+internal import Tracing
 
 /// Computes gradients of shards of somebody's own task, one shard after another.
 package final class ModuleComputer<Task: DistributedTask> {
@@ -41,8 +42,8 @@ package final class ModuleComputer<Task: DistributedTask> {
         var answer = SubtreeAnswer(subtree: .leaf(shard), layout: layout, room: room)
         let sink = ShardedGradients(layout: layout, groups: [1], sums: [answer.storage])
         let changes = model.parameters.map(\.changes)
-        let (sum, count) = withDropout(DropoutStream(seed: seed, step: step, firstRow: firstRow)) {
-            task.loss(model, examples)
+        let (sum, count) = Trace.span(.forward) {
+            withDropout(DropoutStream(seed: seed, step: step, firstRow: firstRow)) { task.loss(model, examples) }
         }
         for (parameter, (entry, before)) in zip(model.parameters, zip(layout.entries, changes)) {
             require(
@@ -53,7 +54,7 @@ package final class ModuleComputer<Task: DistributedTask> {
         require(
             sum.count == 1 && count >= 0,
             "loss: a sum of shape \(sum.shape) over \(count); expected a scalar, and a count of 0 or more")
-        sum.backward(cotangent: Tensor([1], shape: sum.shape), shards: nil, into: sink)
+        Trace.span(.backward) { sum.backward(cotangent: Tensor([1], shape: sum.shape), shards: nil, into: sink) }
         answer.take(sink.tables[0])
         answer.lossSum = Double(sum.item)
         answer.tokens = UInt64(count)
@@ -68,7 +69,10 @@ extension ModuleComputer: WorkerModel {
     package var parameterCount: Int { layout.count }
     package func importParameters(_ block: Storage) { layout.write(block, to: model) }
 
-    package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
+    /// Answers are made in blocks of their own: a shard's is added to its neighbour's before it is one that is sent.
+    package func answers(
+        to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?
+    ) throws -> [SubtreeAnswer] {
         let work: ModuleWork<Task.Example>
         do { work = try JSONDecoder().decode(ModuleWork<Task.Example>.self, from: Data(assignment)) } catch {
             throw ShardWorkError(description: "assignment of step \(step), shards \(shards): \(error)")

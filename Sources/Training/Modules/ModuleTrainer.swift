@@ -94,6 +94,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
 
     package func compute(_ range: ShardRange, threads: Int) {
+        updateThreads = threads
         let parts = ShardPartition.split(ShardSet(range), into: threads)
         let computers = computers(parts.count)
         let works = parts.map { (shards: $0, examples: examples(of: $0)) }
@@ -115,11 +116,16 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         return [computer] + siblings.prefix(count - 1)
     }
 
-    package func exportParameters() -> Storage { computer.layout.block(of: computer.model) }
+    package func exportParameters(into block: Storage) { computer.layout.copy(computer.model, into: block) }
 
-    package func finishStep() -> StepReport {
+    package var updateThreads: Int {
+        get { update.team.threads }
+        set { update.team = ThreadTeam(threads: newValue) }
+    }
+
+    package func finishStep(copy: Storage?) -> StepReport {
         if let learningRate { update.optimizer.learningRate = learningRate(step) }
-        let done = update.finish(clipNorm: clipNorm)
+        let done = update.finish(clipNorm: clipNorm, copy: copy)
         step += 1
         current = 0
         batch = []

@@ -1,5 +1,6 @@
 package import Coordination
 internal import Dispatch
+internal import Layers
 internal import Synchronization
 internal import TensorCore
 
@@ -14,7 +15,10 @@ package struct LocalCompute: Sendable {
 
     /// Adds the answers for every shard of `range` to the trainer's step.
     package func compute(_ range: ShardRange, of trainer: Trainer) {
+        trainer.updateThreads = threads
         let works = ShardPartition.split(ShardSet(range), into: threads).map { trainer.work(for: $0) }
+        // Each thread would pack what it needs first, and the others would wait for it.
+        if works.count > 1 { Parameter.pack(trainer.computer.model.parameters, on: ThreadTeam(threads: threads)) }
         let shared = SharedComputer(computer: trainer.computer)
         trainer.addAnswers(ofParts: works.count) { shared.computer.compute(works[$0]) }
     }

@@ -1,5 +1,6 @@
 internal import Sequences
 internal import TensorCore
+internal import Tracing
 
 /// A run that is being trained: what is written after each step, validated now and then, and said in the end.
 ///
@@ -18,6 +19,7 @@ package final class RunSession {
     private var pace: Pace
     private var state: SessionState
     private var lastSaved: UInt64?
+    private var firstStepMilliseconds: Double?
 
     init(
         trainer: Trainer, record: RunRecord, held: HeldRun, resumption: Resumption, state: SessionState?,
@@ -52,6 +54,7 @@ package final class RunSession {
     ///   The next step begins after it.
     /// - Throws: what the checkpoint before has failed with, too.
     package func stepDone(_ report: StepReport, workers: Int? = nil) throws -> FollowUp? {
+        if firstStepMilliseconds == nil { firstStepMilliseconds = ProcessAge.milliseconds }
         let trained = pace.stepDone(tokens: trainer.configuration.batchSize * trainer.configuration.seqLen)
         state.lastLoss = report.loss
         if !report.loss.isFinite, !state.hasDiverged {
@@ -156,7 +159,7 @@ package final class RunSession {
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
             parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
             workersSeen: workersSeen, workersLost: workersLost, score: state.score?.value,
-            scoreName: state.score?.name)
+            scoreName: state.score?.name, firstStepMilliseconds: firstStepMilliseconds)
         try held.writeSummary(summary)
         return summary
     }

@@ -46,6 +46,11 @@ package final class Trainer {
 
     package var optimizer: ElementwiseOptimizer { update.optimizer }
 
+    package var updateThreads: Int {
+        get { update.team.threads }
+        set { update.team = ThreadTeam(threads: newValue) }
+    }
+
     package var isDone: Bool { step >= configuration.steps }
 
     /// Whether the run's own settings want a checkpoint after the last step.
@@ -111,12 +116,12 @@ package final class Trainer {
     package var isReduced: Bool { update.isReduced }
 
     /// Divides once, clips, updates: the step is done.
-    package func finishStep() -> StepReport {
+    package func finishStep(copy: Storage?) -> StepReport {
         CrashPoint.reached(.reduced, step: step + 1)
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
         let learningRate = Float(Double(configuration.lr) * factor)
         optimizer.learningRate = Double(learningRate)
-        let done = update.finish(clipNorm: configuration.clipNorm)
+        let done = update.finish(clipNorm: configuration.clipNorm, copy: copy)
         step += 1
         carried = nextState
         CrashPoint.reached(.updated, step: step)

@@ -20,6 +20,8 @@ package struct RunSummary: Codable, Sendable, Equatable {
     /// The share that `scoreName` counts, 0 to 1; left out, as the name is, when the data has no score.
     package var score: Double?
     package var scoreName: String?
+    /// From the start of the process to the end of its first step; left out when it made none.
+    package var firstStepMilliseconds: Double?
 
     package enum CodingKeys: String, CodingKey {
         case run, steps, seconds, parameters, score
@@ -31,13 +33,14 @@ package struct RunSummary: Codable, Sendable, Equatable {
         case workersSeen = "workers_seen"
         case workersLost = "workers_lost"
         case scoreName = "score_name"
+        case firstStepMilliseconds = "first_step_ms"
     }
 
     package init(
         run: String, steps: UInt64, trainLoss: Double?, validationLoss: Double?, tokensPerSecond: Double,
         seconds: Double,
         parameters: Int, parametersSHA256: String, ledgerHead: String, workersSeen: Int = 0, workersLost: Int = 0,
-        score: Double? = nil, scoreName: String? = nil
+        score: Double? = nil, scoreName: String? = nil, firstStepMilliseconds: Double? = nil
     ) {
         self.run = run
         self.steps = steps
@@ -52,6 +55,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         self.workersLost = workersLost
         self.score = score
         self.scoreName = scoreName
+        self.firstStepMilliseconds = firstStepMilliseconds
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -70,6 +74,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         try members.encode(workersLost, forKey: .workersLost)
         try members.encodeIfPresent(score, forKey: .score)
         try members.encodeIfPresent(scoreName, forKey: .scoreName)
+        try members.encodeIfPresent(firstStepMilliseconds, forKey: .firstStepMilliseconds)
     }
 
     /// One JSON object and a newline: what `summary.json` holds and `--json` prints.

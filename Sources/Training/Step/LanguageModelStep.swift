@@ -8,21 +8,23 @@ extension Trainer: StepTrainer {
     package var modelBytes: [UInt8] { computer.description.encoded() }
     package func assignment(for range: ShardRange) -> [UInt8] { work(for: range).encoded() }
     package func compute(_ range: ShardRange, threads: Int) { LocalCompute(threads: threads).compute(range, of: self) }
-    package func exportParameters() -> Storage { computer.layout.block(of: computer.model) }
+    package func exportParameters(into block: Storage) { computer.layout.copy(computer.model, into: block) }
 }
 
 extension ShardComputer: WorkerModel {
     package var parameterCount: Int { layout.count }
     package func importParameters(_ block: Storage) { layout.write(block, to: model) }
 
-    package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
+    package func answers(
+        to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?
+    ) throws -> [SubtreeAnswer] {
         let work = try ShardWork(decoding: assignment)
         guard work.shards == shards.shards, work.step == step, work.fits(description) else {
             throw ShardWorkError(
                 description:
                     "assignment of step \(step), shards \(shards): its content is for other shards or another model")
         }
-        return compute(work)
+        return compute(work, in: place)
     }
 
     /// Builds the model that a coordinator describes.

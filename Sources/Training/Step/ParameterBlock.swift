@@ -10,17 +10,21 @@ extension ParameterLayout {
         self.init(module.namedParameters.filter { seen.insert(ObjectIdentifier($0.parameter)).inserted })
     }
 
-    /// A copy of a module's parameters, `[P]`.
-    func block(of module: some Module) -> Storage {
-        let block = Storage(count: count)
+    /// Copies a module's parameters to a block, `[P]`.
+    func copy(_ module: some Module, into block: Storage) {
         for (parameter, entry) in zip(module.parameters, entries) { block.write(parameter, at: entry.range.lowerBound) }
-        return block
     }
 
-    /// Gives a module the parameters of a block.
+    /// Gives a module the parameters of a block; those of a view stay where they are.
     func write(_ block: Storage, to module: some Module) {
         require(block.count == count, "importParameters: a block of \(block.count) floats for \(count) parameters")
-        for (parameter, entry) in zip(module.parameters, entries) { parameter.read(block, at: entry.range.lowerBound) }
+        for (parameter, entry) in zip(module.parameters, entries) {
+            if block.isView {
+                parameter.adopt(block.view(entry.range))
+            } else {
+                parameter.read(block, at: entry.range.lowerBound)
+            }
+        }
     }
 }
 

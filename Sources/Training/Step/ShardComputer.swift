@@ -2,6 +2,7 @@ internal import Coordination
 internal import Layers
 internal import Sequences
 package import TensorCore
+internal import Tracing
 
 /// Computes gradients of shards: the one thing that every worker, and the process without workers, does.
 package final class ShardComputer {
@@ -21,24 +22,32 @@ package final class ShardComputer {
     /// Forward and backward over all rows of the work at once; only the sums over rows are kept apart, one a shard,
     /// and added in the order of the tree.
     ///
+    /// - Parameter place: where the answers are made; nil for blocks of their own.
     /// - Returns: one answer for each aligned power-of-two group of the work's shards.
-    package func compute(_ work: ShardWork) -> [SubtreeAnswer] {
+    package func compute(_ work: ShardWork, in place: AnswerPlace? = nil) -> [SubtreeAnswer] {
         let groups = ShardRange(work.shards).subtrees
         let shardRows = work.shards.map { work.localRows(of: $0) }
         let batch = work.batch
         let dropout =
             description.dropout > 0
             ? DropoutStream(seed: description.seed, step: work.step, firstRow: work.rows.lowerBound) : nil
-        let (logits, state) = model(
-            batch.tokens, state: work.state?.tensors(description), dropout: dropout)
-        let (sum, each) = crossEntropySum(logits, targets: batch.targets)
+        let (sum, each, state) = Trace.span(.forward) {
+            let (logits, state) = model(batch.tokens, state: work.state?.tensors(description), dropout: dropout)
+            let (sum, each) = crossEntropySum(logits, targets: batch.targets)
+            return (sum, each, state)
+        }
 
         let answers = groups.map { subtree in
-            SubtreeAnswer(
-                subtree: subtree, layout: layout, stateSize: stateSize(work, rows: rows(of: subtree, in: work).count))
+            let rows = rows(of: subtree, in: work).count
+            var place = place
+            place?.lookups = rows * batch.steps
+            return SubtreeAnswer(
+                subtree: subtree, layout: layout, stateSize: stateSize(work, rows: rows), in: place)
         }
         let sink = ShardedGradients(layout: layout, groups: groups.map(\.count), sums: answers.map(\.storage))
-        sum.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch.rows, ranges: shardRows), into: sink)
+        Trace.span(.backward) {
+            sum.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch.rows, ranges: shardRows), into: sink)
+        }
 
         let counted = zip(work.shards, shardRows).map { _, rows in Self.loss(of: rows, each: each, batch: batch) }
         let states = work.state == nil ? nil : CarriedState(state, description)

@@ -28,25 +28,46 @@ package protocol StepTrainer: AnyObject {
     func add(_ answer: SubtreeAnswer) throws(ReductionError)
     /// Computes some shards in this process and adds their answers.
     func compute(_ range: ShardRange, threads: Int)
-    /// A copy of the parameters, `[P]`, as they are sent.
-    func exportParameters() -> Storage
-    func finishStep() -> StepReport
+    /// Threads for sums and the update; bits do not depend on it.
+    var updateThreads: Int { get set }
+    /// Copies the parameters, `[P]`, as they are sent.
+    func exportParameters(into block: Storage)
+    /// - Parameter copy: where the new parameters, `[P]`, are written as well.
+    func finishStep(copy: Storage?) -> StepReport
 }
 
 extension StepTrainer {
     /// Every shard of a step.
     package var wholeStep: ShardRange { ShardRange(first: 0, count: shards) }
+
+    package func finishStep() -> StepReport { finishStep(copy: nil) }
+
+    /// A copy of the parameters, `[P]`, as they are sent.
+    package func exportParameters() -> Storage {
+        let block = Storage(count: parameterCount)
+        exportParameters(into: block)
+        return block
+    }
 }
 
 /// A worker's side of the same: parameters and assignments come in, answers go out.
 package protocol WorkerModel: AnyObject {
     /// P.
     var parameterCount: Int { get }
+    /// Takes the parameters; those of a view may stay where they are, and do not change before the next ones are taken.
     func importParameters(_ block: Storage)
     /// One answer for each aligned power-of-two group of `shards`.
     ///
+    /// - Parameter place: where answers can be made; nil for blocks of their own.
     /// - Throws: `ShardWorkError` when the assignment cannot be computed.
-    func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer]
+    func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?) throws
+        -> [SubtreeAnswer]
+}
+
+extension WorkerModel {
+    package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
+        try answers(to: assignment, step: step, shards: shards, in: nil)
+    }
 }
 
 /// Makes a worker's model from what the coordinator sends; nil when it cannot be made.

@@ -2,12 +2,15 @@ internal import Coordination
 internal import Interchange
 internal import Optimizers
 internal import TensorCore
+internal import Tracing
 
 /// The end of a step, whoever computed its gradients: the tree over shards, one division, clipping, the optimiser's update.
 struct StepUpdate {
     let layout: ParameterLayout
     let optimizer: ElementwiseOptimizer
     private let shards: Int
+    /// For sums and updates of large models; bits do not depend on it.
+    var team = ThreadTeam.alone
     /// Parameters in ascending byte order of their names, as indices of the layout.
     private let byName: [Int]
     private var tree: ReductionTree<SubtreeAnswer>
@@ -17,11 +20,11 @@ struct StepUpdate {
         self.shards = shards
         byName = layout.indicesByName
         self.optimizer = optimizer
-        tree = Self.emptyTree(shards)
+        tree = Self.emptyTree(shards, .alone)
     }
 
-    private static func emptyTree(_ shards: Int) -> ReductionTree<SubtreeAnswer> {
-        ReductionTree(shards: shards) { left, right in left.add(right) }
+    private static func emptyTree(_ shards: Int, _ team: ThreadTeam) -> ReductionTree<SubtreeAnswer> {
+        ReductionTree(shards: shards) { left, right in left.add(right, team: team) }
     }
 
     /// What an update did.
@@ -34,21 +37,30 @@ struct StepUpdate {
         let checksums: StepChecksums
     }
 
-    mutating func begin() { tree = Self.emptyTree(shards) }
+    mutating func begin() { tree = Self.emptyTree(shards, team) }
 
-    mutating func add(_ answer: SubtreeAnswer) throws(ReductionError) { try tree.insert(answer, at: answer.subtree) }
+    mutating func add(_ answer: SubtreeAnswer) throws(ReductionError) {
+        try Trace.span(.reduce) { () throws(ReductionError) in try tree.insert(answer, at: answer.subtree) }
+    }
 
     /// Whether every shard of the step is in.
     var isReduced: Bool { tree.isWhole }
 
-    /// - Parameter clipNorm: bound of the gradients' global norm; 0 for none.
-    mutating func finish(clipNorm: Float) -> Done {
+    /// - Parameters:
+    ///   - clipNorm: bound of the gradients' global norm; 0 for none.
+    ///   - copy: where the new parameters, `[P]`, are written as well.
+    mutating func finish(clipNorm: Float, copy: Storage? = nil) -> Done {
+        Trace.span(.update) { update(clipNorm: clipNorm, copy: copy) }
+    }
+
+    private mutating func update(clipNorm: Float, copy: Storage?) -> Done {
         guard let root = tree.takeRoot() else { fatalError("finishStep: no shard of the step had rows") }
         let divisor = Float(max(root.tokens, 1))
-        let gradients = layout.whole(dense: root.storage, tables: root.tables)
-        let norm = GradientNorm.norm(of: gradients, blocks: layout.entries.map(\.range), divisor: divisor)
+        let gradients = layout.gradients(dense: root.storage, tables: root.tables)
+        let norm = GradientNorm.norm(of: gradients, divisor: divisor, team: team)
         let clip = clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: clipNorm) : 1
-        let trace = optimizer.step(gradients: gradients, divisor: divisor, clip: clip)
+        let trace = optimizer.step(
+            gradients: gradients, divisor: divisor, clip: clip, team: team, copy: copy)
         return Done(
             loss: root.lossSum / Double(max(root.tokens, 1)), tokens: root.tokens, norm: norm,
             checksums: StepChecksums(

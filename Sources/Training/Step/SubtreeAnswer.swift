@@ -1,6 +1,16 @@
 package import Coordination
 package import TensorCore
 
+/// Where a worker makes its answers, so that they need not be copied to be sent.
+package struct AnswerPlace {
+    /// Tokens of the work at hand: rows of a table that can have a gradient.
+    var lookups = 0
+    /// A block of that many floats; nil when there is no room.
+    let take: (Int) -> Storage?
+
+    package init(take: @escaping (Int) -> Storage?) { self.take = take }
+}
+
 /// What the computation of one aligned power-of-two group of shards gives: gradient sums, loss sum and token count, a checksum of
 /// each shard's own part, and the carried state of its rows.
 ///
@@ -27,10 +37,14 @@ package struct SubtreeAnswer: Sendable {
     /// - Parameters:
     ///   - room: shards of the group that the answer is to become; its own when left out.
     ///   - stateSize: floats of its rows' carried state.
-    package init(subtree: Subtree, layout: ParameterLayout, room: Int? = nil, stateSize: Int = 0) {
+    ///   - place: where the answer is to be made; nil for a block of its own.
+    package init(
+        subtree: Subtree, layout: ParameterLayout, room: Int? = nil, stateSize: Int = 0, in place: AnswerPlace? = nil
+    ) {
         let size = Self.blockSize(layout, shards: room ?? subtree.count, stateSize: stateSize)
+        let placed = place.flatMap { $0.take(size + Self.tableSize(layout, rows: $0.lookups)) }
         self.init(
-            subtree: subtree, storage: Storage(count: size), tables: [], denseCount: layout.denseCount,
+            subtree: subtree, storage: placed ?? Storage(count: size), tables: [], denseCount: layout.denseCount,
             stateSize: stateSize)
     }
 
@@ -44,6 +58,11 @@ package struct SubtreeAnswer: Sendable {
 
     private static func blockSize(_ layout: ParameterLayout, shards: Int, stateSize: Int) -> Int {
         layout.denseCount + countsSize + 2 * shards + stateSize
+    }
+
+    /// Floats that the tables take behind the block, when at most so many of their rows were looked up.
+    private static func tableSize(_ layout: ParameterLayout, rows: Int) -> Int {
+        layout.tables.reduce(0) { $0 + 1 + min(rows, $1.shape[0]) * (1 + $1.shape[1]) }
     }
 
     /// The same sums, of a group that the first shard stands for.
@@ -101,8 +120,8 @@ package struct SubtreeAnswer: Sendable {
     private var statePlace: Int { denseCount + Self.countsSize + 2 * subtree.count }
 
     /// left + right, in place of left; the state goes its own way.
-    mutating func add(_ right: SubtreeAnswer) {
-        storage.add(right.storage, count: denseCount)
+    mutating func add(_ right: SubtreeAnswer, team: ThreadTeam = .alone) {
+        storage.add(right.storage, count: denseCount, team: team)
         tables = zip(tables, right.tables).map { $0 + $1 }
         lossSum += right.lossSum
         tokens += right.tokens
@@ -127,12 +146,18 @@ package struct SubtreeAnswerError: Error, CustomStringConvertible {
 // As it travels, in words of 32 bits: the block; then of each table the number of rows, the rows, their values.
 extension SubtreeAnswer {
     package var travelling: Storage {
-        guard !tables.isEmpty else { return storage }
+        guard !tables.isEmpty else { return storage.view(0..<statePlace + stateSize) }
         // An answer that has travelled holds its tables behind the block, too.
         let block = statePlace + stateSize
         let words = tables.reduce(block) { $0 + 1 + $1.rows.count * (1 + $1.width) }
-        let all = Storage(count: words)
-        unsafe all.base.update(from: storage.base, count: block)
+        // Behind the block where there is room, and else in another one.
+        let all: Storage
+        if storage.count >= words {
+            all = storage.view(0..<words)
+        } else {
+            all = Storage(count: words)
+            unsafe all.base.update(from: storage.base, count: block)
+        }
         var place = block
         func put(_ number: UInt32) {
             unsafe all.base[place] = Float(bitPattern: number)

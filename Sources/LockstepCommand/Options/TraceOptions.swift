@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Tracing
+
+/// `--trace FILE`, of commands that train.
+struct TraceOptions: ParsableArguments {
+    @Option(
+        help:
+            "Write where the time of this process and its local workers goes, for ui.perfetto.dev or chrome://tracing.",
+        completion: .file())
+    var trace: String?
+
+    /// Refuses a place that cannot be written, before anything is begun.
+    func check() throws {
+        guard let trace else { return }
+        guard FileManager.default.createFile(atPath: trace, contents: nil) else {
+            throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
+        }
+    }
+
+    /// Does `body`, and writes the trace of it if one was asked for, however it ends.
+    ///
+    /// - Parameters:
+    ///   - name: of this process in the trace.
+    ///   - note: takes sentences for people.
+    func traced(as name: String, note: (String) -> Void, _ body: () async throws -> Void) async throws {
+        let parts = try parts()
+        if let parts { try TraceLog.begin(as: name, in: parts.directory) }
+        do { try await body() } catch {
+            try write(parts, note: note)
+            throw error
+        }
+        try write(parts, note: note)
+    }
+
+    /// Where this process and those that it starts leave their parts; nil when no trace was asked for.
+    func parts() throws -> TraceParts? { trace == nil ? nil : try TraceParts() }
+
+    /// Joins what was left.
+    func write(_ parts: TraceParts?, note: (String) -> Void) throws {
+        guard let trace, let parts else { return }
+        let lost = TraceLog.end()
+        if lost > 0 { note("--trace: \(lost) spans found no room and are not in \(trace)") }
+        do { try Data(parts.processes().traceJSON.utf8).write(to: URL(fileURLWithPath: trace)) } catch {
+            throw UsageError("--trace \(trace): \(error.localizedDescription)")
+        }
+    }
+}

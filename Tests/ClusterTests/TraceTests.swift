@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+
+private let small = [
+    "train", "--set", "addition", "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--steps", "12",
+    "--json",
+]
+
+/// A complete event of a trace.
+private struct Event {
+    let name: String
+    let process: Int
+    let begin: Double
+    let end: Double
+
+    /// The events of a trace, and the names of its processes.
+    static func read(_ path: String) throws -> (events: [Event], processes: [Int: String]) {
+        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
+        let all = try #require((object as? [String: Any])?["traceEvents"] as? [[String: Any]])
+        var processes: [Int: String] = [:]
+        var events: [Event] = []
+        for event in all {
+            let process = try #require(event["pid"] as? Int)
+            if event["ph"] as? String == "M" {
+                processes[process] = (event["args"] as? [String: Any])?["name"] as? String
+            } else {
+                let begin = try #require(event["ts"] as? Double)
+                events.append(
+                    Event(
+                        name: try #require(event["name"] as? String), process: process, begin: begin,
+                        end: begin + (try #require(event["dur"] as? Double))))
+            }
+        }
+        return (events, processes)
+    }
+}
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
+struct `Where the time goes` {
+    @Test func `is in a trace of coordinator and workers on one clock, and changes no bit`() throws {
+        let place = try Workplace()
+        let plain = try place.run(small + ["--run", "\(place.path)/plain"])
+        let trace = "\(place.path)/trace.json"
+        let traced = try place.run(small + ["--run", "\(place.path)/traced", "--workers", "2", "--trace", trace])
+        #expect(traced.member("parameters_sha256") == plain.member("parameters_sha256"), "\(traced.errors)")
+        let (events, processes) = try Event.read(trace)
+        #expect(processes.values.sorted() == ["coordinator", "worker", "worker"])
+        let own = Dictionary(grouping: events) { processes[$0.process] ?? "" }
+        let coordinator = try #require(own["coordinator"])
+        let workers = try #require(own["worker"])
+        #expect(Set(coordinator.map(\.name)).isSuperset(of: ["wait", "receive", "send", "reduce", "update", "record"]))
+        #expect(Set(workers.map(\.name)).isSuperset(of: ["wait", "receive", "send", "pack", "forward", "backward"]))
+        #expect(coordinator.filter { $0.name == "update" }.count == 12)
+        // What a worker computes for a step lies between two updates of the coordinator's: on one clock, in the order it happened.
+        let updates = coordinator.filter { $0.name == "update" }.sorted { $0.begin < $1.begin }
+        for (before, after) in zip(updates, updates.dropFirst()) {
+            #expect(workers.contains { $0.name == "backward" && $0.begin >= before.end && $0.end <= after.begin })
+        }
+    }
+
+    @Test func `is in a trace of one process with threads`() throws {
+        let place = try Workplace()
+        let trace = "\(place.path)/trace.json"
+        let outcome = try place.run(small + ["--run", "\(place.path)/run", "--threads", "2", "--trace", trace])
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let (events, processes) = try Event.read(trace)
+        #expect(Array(processes.values) == ["process"])
+        #expect(events.filter { $0.name == "update" }.count == 12)
+        #expect(events.filter { $0.name == "forward" }.count == 24)
+    }
+
+    @Test func `cannot be written where there is no directory, and no run is begun`() throws {
+        let place = try Workplace()
+        for workers in ["0", "2"] {
+            let outcome = try place.run(
+                small + ["--run", "\(place.path)/run", "--workers", workers, "--trace", "\(place.path)/none/trace"])
+            #expect(outcome.code == 2 && outcome.errors.contains("none/trace"), "\(outcome.errors)")
+            #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+        }
+    }
+
+    @Test(arguments: [(["--workers", "2"], ["coordinator", "worker"]), (["--threads", "2"], ["process"])])
+    func `is what a bench says with its shares`(flags: [String], names: [String]) throws {
+        let place = try Workplace()
+        let outcome = try place.run(["bench", "--workload", "hello", "--steps", "5", "--profile", "--json"] + flags)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        let profile = try #require(object?["profile"] as? [String: [String: Double]])
+        #expect(profile.keys.sorted() == names)
+        for (name, shares) in profile {
+            #expect(abs(shares.values.reduce(0, +) - 1) < 1e-9, "\(name): \(shares)")
+            #expect(shares.values.allSatisfy { $0 >= 0 })
+        }
+        #expect(names == ["process"] || profile["worker"]?["backward"] != nil)
+        #expect((object?["first_step_ms"] as? Double ?? -1) > 0)
+    }
+
+    @Test func `is not asked for, and nothing is said of it`() throws {
+        let place = try Workplace()
+        let outcome = try place.run(["bench", "--workload", "hello", "--steps", "2", "--json"])
+        let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        #expect(object != nil && object?["profile"] == nil)
+    }
+}
