@@ -85,7 +85,8 @@ let package = Package(
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
         .testTarget(name: "SharedMemoryTests", dependencies: ["Cluster", "Coordination", "TensorCore"]),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "Training"]),
+        .testTarget(
+            name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "TensorCore", "Training"]),
 
         // Readers of bytes that anybody may have written: `scripts/fuzz.sh` builds them for libFuzzer, the test suite runs the corpus.
         .target(

@@ -10,10 +10,21 @@ package enum ClusterTraining {
     package struct Roster: Sendable {
         package let seen: Int
         package let lost: Int
+        /// Answers that were computed twice on purpose, and workers whose answer was wrong.
+        package let audited: Int
+        package let outvoted: Int
 
-        package init(seen: Int, lost: Int) {
+        package init(seen: Int = 0, lost: Int = 0, audited: Int = 0, outvoted: Int = 0) {
             self.seen = seen
             self.lost = lost
+            self.audited = audited
+            self.outvoted = outvoted
+        }
+
+        init(_ loop: CoordinatorLoop) {
+            self.init(
+                seen: loop.workersSeen, lost: loop.workersLost, audited: loop.answersAudited,
+                outvoted: loop.workersOutvoted)
         }
     }
 
@@ -21,7 +32,7 @@ package enum ClusterTraining {
     package static func train(
         _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int,
         program: LocalWorkers.Program = .lockstep,
-        threads: Int, shouldStop: @escaping @Sendable () -> Bool,
+        threads: Int, auditShare: Double = 0, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         Leftovers.sweep()
@@ -31,7 +42,7 @@ package enum ClusterTraining {
         let endpoint = try directory.endpoint("data")
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),
-            fallbackAfter: .seconds(10), threads: threads)
+            fallbackAfter: .seconds(10), threads: threads, auditShare: auditShare)
         let loop = CoordinatorLoop(trainer, settings: settings, children: children, memory: memory, note: note)
         let context = try Context()
         let launcher = Task {
@@ -57,7 +68,7 @@ package enum ClusterTraining {
         await launcher.value
         limit.cancel()
         context.terminate()
-        return Roster(seen: loop.workersSeen, lost: loop.workersLost)
+        return Roster(loop)
     }
 
     /// The memory to share with workers on this machine; nil where it is turned off, or where there is none, which is said.
@@ -85,7 +96,7 @@ package enum ClusterTraining {
         _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint,
         keys: CoordinatorKeys? = nil,
         fallbackAfter: Duration,
-        threads: Int,
+        threads: Int, auditShare: Double = 0,
         ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
@@ -93,13 +104,13 @@ package enum ClusterTraining {
         let keys = endpoint.isTCP ? keys : nil
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
-            fallbackAfter: fallbackAfter, threads: threads, keys: keys)
+            fallbackAfter: fallbackAfter, threads: threads, keys: keys, auditShare: auditShare)
         let loop = CoordinatorLoop(trainer, settings: settings, note: note)
         // Encryption happens on libzmq's own threads.
         let context = try Context(ioThreads: keys == nil ? 1 : 2)
         defer { context.terminate() }
         try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
-        return Roster(seen: loop.workersSeen, lost: loop.workersLost)
+        return Roster(loop)
     }
 
     /// Pings have a socket of their own: another file beside a local one, any free port on the same address otherwise.

@@ -45,7 +45,9 @@ struct `The command` {
             (["--validation-every", "0"], "--validation-every 0"),
             (["--checkpoint-every", "0"], "--checkpoint-every 0"),
             (["--hidden-size", "1000000"], "GB of memory"), (["--batch-size", "16000000"], "GB of memory"),
-            (["--workers", "-1"], "--workers"), (["--dropout", "1"], "--dropout"), (["--steps", "many"], "many"),
+            (["--workers", "-1"], "--workers"),
+            (["--workers", "2", "--audit", "101%"], "--audit '101%'"), (["--audit", "5%"], "workers to audit"),
+            (["--dropout", "1"], "--dropout"), (["--steps", "many"], "many"),
         ] as [([String], String)])
     func `answers a wrong setting with one line and exit code 2`(arguments: [String], sentence: String) throws {
         let place = try Workplace()

@@ -463,6 +463,16 @@ import Testing
         #expect(rig.tell(.workerExited("a")).local == [ShardRange(0..<2)])
     }
 
+    @Test func `when none will come the coordinator computes at once, unless there is one`() {
+        var rig = CoordinatorRig()
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.tell(.nobodyComes).local == [ShardRange(0..<2)])
+        var other = CoordinatorRig()
+        _ = other.hello("a")
+        _ = other.tell(.beginStep(0))
+        #expect(other.tell(.nobodyComes).isEmpty)
+    }
+
     @Test func `a worker that never pulls is waited for as if there were none`() {
         var rig = CoordinatorRig()
         _ = rig.hello("a")
@@ -484,6 +494,11 @@ import Testing
         _ = rig.tell(.beginStep(0))
         #expect(rig.tell(.stop(reason: "done")).sent == [.stop(reason: "done"), .stop(reason: "done")])
         #expect(rig.hello("c").sent == [.stop(reason: "done")])
+        // Until they have said goodbye, or have gone, they are waited for.
+        #expect(rig.machine.leaving == ["a", "b", "c"])
+        #expect(rig.say(.goodbye(reason: "stopped"), from: "b").isEmpty)
+        _ = rig.tell(.workerExited("c"))
+        #expect(rig.machine.leaving == ["a"])
         #expect(rig.answer("a", 0..<4, total: 2 * frameBytes).isEmpty)
         #expect(rig.tell(.stop(reason: "again")).isEmpty)
         #expect(rig.tell(.tick).isEmpty)

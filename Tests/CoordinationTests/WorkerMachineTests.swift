@@ -236,7 +236,12 @@ extension [WorkerDirective] {
                 .exit(code: 3, sentence: "refused by the coordinator: other version")
             ])
         rig = WorkerRig.registered()
-        #expect(rig.say(.stop(reason: "done")) == [.exit(code: 0, sentence: "stopped by the coordinator: done")])
+        let stopped = rig.say(.stop(reason: "done"))
+        #expect(stopped.last == .exit(code: 0, sentence: "stopped by the coordinator: done"))
+        let goodbyes = stopped.compactMap { directive in
+            if case .send(let message) = directive { message.body } else { nil }
+        }
+        #expect(goodbyes == [.goodbye(reason: "stopped")])
     }
 
     @Test func `a coordinator of another protocol ends the worker with 3 while it says hello, and is ignored later`() {

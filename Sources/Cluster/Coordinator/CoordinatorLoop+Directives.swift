@@ -18,6 +18,10 @@ extension CoordinatorLoop {
         case .discard(_, let subtree, let worker): arriving[Place(worker: worker, subtree: subtree)] = nil
         case .stepReduced: isReduced = true
         case .computeLocally(let step, let range): localWork = (step, range)
+        case .computeOwn(let step, let subtree): ownWork = (step, subtree)
+        case .foldOwn(let step, let subtree): foldOwn(step, subtree)
+        case .discardOwn: ownAnswer = nil
+        case .restartStep: trainer.beginStep()
         case .joined(let worker, _):
             note("\(names[worker]) joined\(memory?.answers(of: worker) == nil ? "" : ", sharing memory")")
         case .suspected, .repeated: break
@@ -28,6 +32,11 @@ extension CoordinatorLoop {
         case .dropped(let worker, let reason):
             outbox.discard(worker)
             note("\(names[worker]) was dropped: \(reason)")
+        case .outvoted(let worker, let step, let subtree):
+            outbox.discard(worker)
+            note(
+                "\(names[worker]) is dropped: its gradients for step \(step + 1), shards \(subtree), are not what others compute"
+            )
         case .waiting(let duration): note(waiting(for: duration))
         case .conflict(let conflict):
             failure = ClusterError(
@@ -72,6 +81,24 @@ extension CoordinatorLoop {
         } catch {
             perform(.unusable(step: step, subtree: subtree, reason: "\(error)"))
         }
+    }
+
+    /// What the frames of an answer that was computed here would be.
+    func assembly(of answer: SubtreeAnswer, step: UInt64) -> StreamAssembly {
+        let floats = answer.travelling
+        let frames = StreamFrames(
+            .answer, run: settings.run, incarnation: settings.incarnation, step: step, shards: answer.subtree.range,
+            total: 4 * floats.count)
+        return unsafe StreamAssembly(of: frames, bytes: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(floats.floats)))
+    }
+
+    private func foldOwn(_ step: UInt64, _ subtree: Subtree) {
+        guard let answer = ownAnswer, answer.subtree == subtree else {
+            preconditionFailure("foldOwn: nothing of \(subtree) was computed here")
+        }
+        ownAnswer = nil
+        do { try trainer.add(answer) } catch { preconditionFailure("foldOwn: \(error)") }
+        perform(.folded(step: step, subtree: subtree))
     }
 
     /// Who keeps the step waiting.

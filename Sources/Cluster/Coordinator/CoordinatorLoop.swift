@@ -25,6 +25,9 @@ package final class CoordinatorLoop {
     var isReduced = false
     /// Shards that the machine wants computed here; done between two looks at the sockets, so that workers are taken in meanwhile.
     var localWork: (step: UInt64, range: ShardRange)?
+    /// A subtree that the machine wants computed here to decide between answers, and what came of it.
+    var ownWork: (step: UInt64, subtree: Subtree)?
+    var ownAnswer: SubtreeAnswer?
     var failure: ClusterError?
     var names = WorkerNames()
     private let clock = ContinuousClock()
@@ -63,11 +66,14 @@ package final class CoordinatorLoop {
         configuration.answerUnit = 4
         configuration.fallbackAfter = settings.fallbackAfter
         configuration.requiresKeys = settings.keys != nil
+        configuration.auditShare = settings.auditShare
         machine = CoordinatorMachine(configuration)
     }
 
     package var workersSeen: Int { machine.counters.joined }
     package var workersLost: Int { machine.counters.lost }
+    package var answersAudited: Int { machine.counters.audited }
+    package var workersOutvoted: Int { machine.counters.outvoted }
 
     /// Trains until the run is done or `shouldStop` says so.
     ///
@@ -90,7 +96,7 @@ package final class CoordinatorLoop {
         while !trainer.isDone, !shouldStop() {
             beginStep(isCopied: nextPlace != nil)
             while !isReduced, !shouldStop() {
-                try look(at: sockets, patience: localWork == nil ? .milliseconds(50) : .zero)
+                try look(at: sockets, patience: localWork == nil && ownWork == nil ? .milliseconds(50) : .zero)
                 if let failure { throw failure }
                 computeLocally()
             }
@@ -108,11 +114,16 @@ package final class CoordinatorLoop {
         }
 
         children.finish()
+        // Work that has not gone out yet is nobody's any more, and must not stand before the last word.
+        outbox.discardAll()
         perform(.stop(reason: trainer.isDone ? "the run is done" : "the run was stopped"))
         _ = try outbox.flush(sockets.data)
-        // A worker that this process started may say its first hello only now: it is told too.
+        // The connection stays until each of them has said goodbye: libzmq drops what has arrived and is not read when it closes.
+        // A worker that this process started may say its first hello only now, and is told too.
         let deadline = clock.now + .seconds(2)
-        while children.areAlive, clock.now < deadline { try look(at: sockets, patience: .milliseconds(5)) }
+        while children.areAlive || !outbox.isEmpty || !machine.leaving.isEmpty, clock.now < deadline {
+            try look(at: sockets, patience: .milliseconds(5))
+        }
         try sockets.close()
     }
 
@@ -126,6 +137,7 @@ package final class CoordinatorLoop {
         }
         isReduced = false
         localWork = nil
+        (ownWork, ownAnswer) = (nil, nil)
         perform(.beginStep(trainer.step))
     }
 
@@ -149,6 +161,7 @@ package final class CoordinatorLoop {
             for sentence in changes.notes { note(sentence) }
             for key in changes.revoked { perform(.revoked(key)) }
         }
+        if news.isForsaken { perform(.nobodyComes) }
         if clock.now - lastTick > .milliseconds(100) {
             lastTick = clock.now
             perform(.tick)
@@ -186,9 +199,16 @@ package final class CoordinatorLoop {
     }
 
     private func computeLocally() {
-        guard let (step, range) = localWork else { return }
-        localWork = nil
-        trainer.compute(range, threads: settings.threads)
-        perform(.computedLocally(step: step, range: range))
+        if let (step, range) = localWork {
+            localWork = nil
+            trainer.compute(range, threads: settings.threads)
+            perform(.computedLocally(step: step, range: range))
+        }
+        if let (step, subtree) = ownWork {
+            ownWork = nil
+            let answer = trainer.answer(for: subtree)
+            ownAnswer = answer
+            perform(.computedOwn(step: step, subtree: subtree, assembly(of: answer, step: step)))
+        }
     }
 }

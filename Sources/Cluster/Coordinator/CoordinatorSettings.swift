@@ -9,6 +9,8 @@ package struct CoordinatorSettings: Sendable {
     package var data: Endpoint
     package var control: Endpoint
     package var fallbackAfter: Duration
+    /// The share of ranges that is computed twice on purpose, 0 to 1.
+    package var auditShare: Double
     /// Threads for shards that are computed here, for updates and for verifying what has arrived.
     package var threads: Int
     /// Who may take part; nil on sockets that only this user can reach.
@@ -16,7 +18,7 @@ package struct CoordinatorSettings: Sendable {
 
     package init(
         run: RunID, incarnation: UInt64, data: Endpoint, control: Endpoint, fallbackAfter: Duration, threads: Int,
-        keys: CoordinatorKeys? = nil
+        keys: CoordinatorKeys? = nil, auditShare: Double = 0
     ) {
         self.run = run
         self.incarnation = incarnation
@@ -25,5 +27,6 @@ package struct CoordinatorSettings: Sendable {
         self.fallbackAfter = fallbackAfter
         self.threads = threads
         self.keys = keys
+        self.auditShare = auditShare
     }
 }

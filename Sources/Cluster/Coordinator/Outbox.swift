@@ -22,6 +22,8 @@ struct Outbox {
 
     mutating func discard(_ worker: WorkerID) { queues[worker] = nil }
 
+    mutating func discardAll() { queues = [:] }
+
     /// Sends as much as there is room for.
     ///
     /// - Returns: workers that cannot be reached; what waited for them is gone.

@@ -9,6 +9,7 @@ package final class ChildEvents: Sendable {
         var ended: [WorkerID] = []
         var sentences: [String] = []
         var isOver = false
+        var isForsaken = false
     }
 
     private let state = Mutex(State())
@@ -38,6 +39,9 @@ package final class ChildEvents: Sendable {
     /// Leaves a sentence for people.
     func report(_ sentence: String) { state.withLock { $0.sentences.append(sentence) } }
 
+    /// Says that no worker is left, nor will be started.
+    func forsake() { state.withLock { $0.isForsaken = true } }
+
     var isOver: Bool { state.withLock { $0.isOver } }
 
     // MARK: The loop's side
@@ -54,10 +58,10 @@ package final class ChildEvents: Sendable {
     }
 
     /// What has been said since the last time.
-    func take() -> (ended: [WorkerID], sentences: [String]) {
+    func take() -> (ended: [WorkerID], sentences: [String], isForsaken: Bool) {
         state.withLock { state in
-            defer { (state.ended, state.sentences) = ([], []) }
-            return (state.ended, state.sentences)
+            defer { (state.ended, state.sentences, state.isForsaken) = ([], [], false) }
+            return (state.ended, state.sentences, state.isForsaken)
         }
     }
 }

@@ -40,6 +40,7 @@ package struct LocalWorkers {
                 for _ in 0..<count { group.addTask { await keepOne(pipe) } }
             }
         } catch { children.report("\(error)") }
+        children.forsake()
     }
 
     /// Starts a worker, and another one in its place whenever it dies.

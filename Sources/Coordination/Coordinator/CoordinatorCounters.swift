@@ -32,4 +32,10 @@ package struct CoordinatorCounters: Equatable, Sendable {
     package internal(set) var equalAnswers = 0
     package internal(set) var conflicts = 0
     package internal(set) var shardsComputedLocally = 0
+    /// Answers that were computed twice on purpose and confirmed.
+    package internal(set) var audited = 0
+    /// Workers whose answer was wrong.
+    package internal(set) var outvoted = 0
+    /// Sums that were begun anew because a wrong answer was in them.
+    package internal(set) var stepsRestarted = 0
 }

@@ -16,8 +16,12 @@ package enum CoordinatorEvent: Sendable {
     case unusable(step: UInt64, subtree: Subtree, reason: String)
     /// The sums of a `computeLocally` directive are in the reduction tree.
     case computedLocally(step: UInt64, range: ShardRange)
+    /// The answer of a `computeOwn` directive is at hand; it stays there until `foldOwn` or `discardOwn`.
+    case computedOwn(step: UInt64, subtree: Subtree, StreamAssembly)
     /// A local worker's process has ended.
     case workerExited(WorkerID)
+    /// No worker is there that one could wait for, and none will be started.
+    case nobodyComes
     /// The socket says that a worker cannot be reached.
     case sendFailed(to: WorkerID)
     /// The coordinator itself did not run for this long; nobody else is to blame for the silence.
@@ -48,6 +52,15 @@ package enum CoordinatorDirective: Equatable, Sendable {
     /// Compute these shards here, put their subtrees into the reduction tree, then say `computedLocally`.
     case computeLocally(step: UInt64, range: ShardRange)
 
+    /// Compute this subtree here, keep the answer, and say `computedOwn` with what its frames would be.
+    case computeOwn(step: UInt64, subtree: Subtree)
+    /// Put the answer that was computed here into the reduction tree, then say `folded`.
+    case foldOwn(step: UInt64, subtree: Subtree)
+    /// The answer that was computed here is not needed any more.
+    case discardOwn(step: UInt64, subtree: Subtree)
+    /// A wrong answer is in the reduction tree: empty it. Answers that are arriving stay.
+    case restartStep(UInt64)
+
     // For the log.
     case joined(WorkerID, Hello)
     case suspected(WorkerID, silentFor: Duration)
@@ -58,6 +71,8 @@ package enum CoordinatorDirective: Equatable, Sendable {
     case repeated(ShardRange, step: UInt64, of: WorkerID, by: WorkerID)
     /// Nothing has come for the step at hand for this long; `waitingFor` says of whom.
     case waiting(for: Duration)
+    /// A worker's answer differs from what two others, or the coordinator, have computed; it is dropped.
+    case outvoted(WorkerID, step: UInt64, subtree: Subtree)
     /// Two workers' answers for the same subtree differ; the first one stands.
     case conflict(AnswerConflict)
 }

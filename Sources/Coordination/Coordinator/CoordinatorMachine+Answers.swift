@@ -21,7 +21,7 @@ extension CoordinatorMachine {
                     PartialAnswer(
                         assembly: try StreamAssembly(
                             total: header.total, limit: configuration.answerLimit, framing: configuration.framing),
-                        isStored: first == nil || planted.contains(.countTwice))
+                        isStored: first == nil || planted.contains(.countTwice) || hasDifferingVotes(for: subtree))
                 }
             if try partial.assembly.accept(header) == .repeated {
                 members[worker]!.partials[subtree] = partial
@@ -52,6 +52,7 @@ extension CoordinatorMachine {
     private mutating func answered(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
         let step = progress!.step
         markAnswered(subtree, by: worker)
+        if isInQuestion(subtree) { return vote(subtree, by: worker, partial) }
         guard progress!.answers[subtree] == nil || planted.contains(.countTwice) else {
             if !partial.hasConflict { counters.equalAnswers += 1 }
             return
@@ -59,7 +60,12 @@ extension CoordinatorMachine {
         let first = FirstAnswer(worker: worker, assembly: partial.assembly)
         progress!.answers[subtree] = first
         directives.append(.fold(step: step, subtree: subtree, from: worker))
+        compareOthers(with: first, at: subtree)
+    }
 
+    /// Holds what is on its way from others against an answer that is the first.
+    mutating func compareOthers(with first: FirstAnswer, at subtree: Subtree) {
+        let step = progress!.step
         for other in membersInOrder {
             guard var late = members[other.id]!.partials[subtree] else { continue }
             if late.isStored {
@@ -78,12 +84,13 @@ extension CoordinatorMachine {
         if planted.contains(.ignoreDifference) { return }
         second.hasConflict = true
         counters.conflicts += 1
+        if settlesConflicts, first.isConfirmed || !progress!.isReduced { return dispute(subtree) }
         directives.append(
             .conflict(
                 AnswerConflict(step: progress!.step, subtree: subtree, first: first.worker, second: worker)))
     }
 
-    private mutating func markAnswered(_ subtree: Subtree, by worker: WorkerID) {
+    mutating func markAnswered(_ subtree: Subtree, by worker: WorkerID) {
         let step = progress!.step
         guard
             let index = members[worker]!.outstanding.firstIndex(where: {
@@ -104,12 +111,8 @@ extension CoordinatorMachine {
 
     mutating func unusable(_ step: UInt64, _ subtree: Subtree, _ reason: String) {
         guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
-        let worker = progress!.answers.removeValue(forKey: subtree)!.worker
-        // Of another's late answer the frames are gone that came after the first was whole.
-        for other in membersInOrder where members[other.id]!.partials.removeValue(forKey: subtree) != nil {
-            markAnswered(subtree, by: other.id)
-        }
-        makePending([subtree])
+        let worker = progress!.answers[subtree]!.worker
+        forgetAnswers(for: subtree)
         drop(worker, reason: "answer for \(subtree): \(reason)")
     }
 
@@ -123,7 +126,12 @@ extension CoordinatorMachine {
     private mutating func count(_ shards: Int) {
         noteMovement()
         progress!.counted += shards
-        guard progress!.counted == configuration.shards else { return }
+        noteWhole()
+    }
+
+    /// The step is reduced when every shard is in the tree and no answer in question.
+    mutating func noteWhole() {
+        guard progress!.counted == configuration.shards, progress!.audits.isEmpty, !progress!.isReduced else { return }
         progress!.isReduced = true
         counters.stepsReduced += 1
         directives.append(.stepReduced(progress!.step))

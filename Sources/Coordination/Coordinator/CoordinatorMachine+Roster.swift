@@ -3,8 +3,12 @@ extension CoordinatorMachine {
     mutating func receive(_ message: Message, from worker: WorkerID, _ key: PeerKey?) {
         if let stopReason {
             countStale(.stopped)
-            // An answer's frames come many at a time, and the pull behind them is told as well.
-            if message.header.kind != .answer { send(.stop(reason: stopReason), to: worker) }
+            switch message.body {
+            case .goodbye: leaving.remove(worker)
+            // Its frames come many at a time, and the pull behind them is told as well.
+            case .answer: break
+            default: tellToStop(worker, stopReason)
+            }
             return
         }
         if case .hello(let hello) = message.body { return receiveHello(hello, from: worker, key) }
@@ -57,9 +61,9 @@ extension CoordinatorMachine {
             members[worker]!.lastHeard = now
             return countStale(.session)
         }
-        guard !banned.contains(worker) else {
+        if let ban = banned.first(where: { $0.worker == worker }) {
             countStale(.banned)
-            return send(.refused(Refusal(.malformed, "this worker was dropped for a malformed message")), to: worker)
+            return send(.refused(ban.refusal), to: worker)
         }
         if let refusal = refusal(of: hello, from: worker) {
             remove(worker)
@@ -136,6 +140,7 @@ extension CoordinatorMachine {
     }
 
     mutating func lose(_ worker: WorkerID, _ reason: LossReason) {
+        leaving.remove(worker)
         guard members[worker] != nil else { return }
         remove(worker)
         noteLoss(worker, reason)
@@ -147,12 +152,18 @@ extension CoordinatorMachine {
     }
 
     mutating func expel(_ worker: WorkerID, _ refusal: Refusal, reason: String) {
+        directives.append(.dropped(worker, reason: reason))
+        ban(worker, refusal)
+    }
+
+    /// Takes a worker off the roster for good.
+    mutating func ban(_ worker: WorkerID, _ refusal: Refusal) {
+        let isHere = members[worker] != nil
         remove(worker)
-        banned.append(worker)
+        banned.append((worker, refusal))
         if banned.count > CoordinatorMachine.bannedLimit { banned.removeFirst() }
         counters.dropped += 1
-        directives.append(.dropped(worker, reason: reason))
-        send(.refused(refusal), to: worker)
+        if isHere { send(.refused(refusal), to: worker) }
     }
 
     private mutating func refuse(_ worker: WorkerID, _ refusal: Refusal) {

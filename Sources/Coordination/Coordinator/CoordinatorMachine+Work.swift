@@ -10,14 +10,18 @@ extension CoordinatorMachine {
             guard !takers.isEmpty else { break }
             for (taker, range) in zip(takers, ShardPartition.split(progress!.pending, into: takers.count)) {
                 progress!.pending.remove(range.shards)
+                chooseForAudit(range)
                 assign(range, to: taker.id)
             }
         }
-        if progress!.pending.isEmpty { repeatStragglers() }
+        if progress!.pending.isEmpty {
+            giveOutAudits()
+            repeatStragglers()
+        }
         computeAlone()
     }
 
-    private mutating func assign(_ range: ShardRange, to worker: WorkerID) {
+    mutating func assign(_ range: ShardRange, to worker: WorkerID) {
         let step = progress!.step
         if members[worker]!.publishedStep != step {
             members[worker]!.publishedStep = step
@@ -87,7 +91,7 @@ extension CoordinatorMachine {
         return oldest.map { ($0.worker, $0.range) }
     }
 
-    private func isLate(_ startedAt: Duration) -> Bool {
+    func isLate(_ startedAt: Duration) -> Bool {
         guard let median = rangeTimes.median else { return false }
         return now - startedAt > max(configuration.stragglerMinimum, median * 2)
     }

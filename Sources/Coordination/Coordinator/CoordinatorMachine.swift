@@ -13,8 +13,8 @@ package struct CoordinatorMachine: Sendable {
 
     var members: [WorkerID: Member] = [:]
     var nextNumber = 0
-    /// Senders of malformed messages, the last few.
-    var banned: [WorkerID] = []
+    /// Who was dropped, and with which words; the last few.
+    var banned: [(worker: WorkerID, refusal: Refusal)] = []
     static let bannedLimit = 64
     /// Workers that were lost, the last few: one that comes again is not one more.
     var departed: [WorkerID] = []
@@ -27,6 +27,8 @@ package struct CoordinatorMachine: Sendable {
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
     var stopReason: String?
+    /// Workers that were told to stop and have not said goodbye: a connection that is closed under them may take the word with it.
+    package internal(set) var leaving: Set<WorkerID> = []
 
     var now: Duration = .zero
     var directives: [CoordinatorDirective] = []
@@ -48,7 +50,9 @@ package struct CoordinatorMachine: Sendable {
         case .folded(let step, let subtree): folded(step, subtree)
         case .unusable(let step, let subtree, let reason): unusable(step, subtree, reason)
         case .computedLocally(let step, let range): computedLocally(step, range)
+        case .computedOwn(let step, let subtree, let assembly): computedOwn(step, subtree, assembly)
         case .workerExited(let worker): lose(worker, .exited)
+        case .nobodyComes: if members.isEmpty { aloneSince = now - configuration.fallbackAfter }
         case .sendFailed(let worker): lose(worker, .unreachable)
         case .suspended(let duration): shiftInstants(by: duration)
         case .tick: checkSilence()
@@ -77,10 +81,11 @@ package struct CoordinatorMachine: Sendable {
     }
 
     /// How much the machine holds, for those who check that it does not grow.
-    package var load: (members: Int, ranges: Int, partialAnswers: Int, answers: Int, banned: Int) {
+    package var load: (members: Int, ranges: Int, partialAnswers: Int, answers: Int, held: Int, banned: Int) {
         (
             members.count, members.values.reduce(0) { $0 + $1.outstanding.count },
-            members.values.reduce(0) { $0 + $1.partials.count }, progress?.answers.count ?? 0, banned.count
+            members.values.reduce(0) { $0 + $1.partials.count }, progress?.answers.count ?? 0,
+            progress?.audits.values.reduce(0) { $0 + $1.votes.count(where: \.isStored) } ?? 0, banned.count
         )
     }
 
@@ -92,6 +97,7 @@ package struct CoordinatorMachine: Sendable {
 
     private mutating func begin(_ step: UInt64) {
         for member in membersInOrder { discardPartials(of: member.id) }
+        discardVotes()
         progress = StepProgress(
             step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
             nextNotice: configuration.noticeAfter)
@@ -116,10 +122,16 @@ package struct CoordinatorMachine: Sendable {
         stopReason = reason
         for member in membersInOrder {
             discardPartials(of: member.id)
-            send(.stop(reason: reason), to: member.id)
+            tellToStop(member.id, reason)
         }
+        discardVotes()
         members = [:]
         progress = nil
+    }
+
+    mutating func tellToStop(_ worker: WorkerID, _ reason: String) {
+        if leaving.count < configuration.maximumWorkers { leaving.insert(worker) }
+        send(.stop(reason: reason), to: worker)
     }
 
     mutating func send(_ body: Message.Body, to worker: WorkerID) {

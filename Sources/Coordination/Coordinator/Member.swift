@@ -88,12 +88,22 @@ struct StepProgress: Sendable {
     var lastMoved: Duration
     var nextNotice: Duration
     var isReduced = false
+    /// Shards whose answers are to be computed twice.
+    var audited = ShardSet()
+    /// Subtrees whose answers are in question.
+    var audits: [Subtree: Audit] = [:]
+    /// What the coordinator is computing itself to decide.
+    var own: Subtree?
 }
 
 /// The answer that counts for a subtree.
 struct FirstAnswer: Sendable {
     let worker: WorkerID
     let assembly: StreamAssembly
+    /// Whether it waits to be confirmed before it is folded.
+    var isHeld = false
+    /// Whether another computation has given the same.
+    var isConfirmed = false
     var isFolded = false
 }
 

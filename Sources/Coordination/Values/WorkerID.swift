@@ -2,6 +2,9 @@
 package struct WorkerID: Hashable, Sendable, CustomStringConvertible {
     package let bytes: [UInt8]
 
+    /// Stands for the coordinator where an answer is its own; no worker is named so.
+    package static let coordinator = WorkerID([])
+
     package init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }

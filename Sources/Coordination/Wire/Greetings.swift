@@ -62,6 +62,8 @@ package struct Refusal: Hashable, Sendable {
         case malformed = 4
         /// Its key may not take part any more.
         case key = 5
+        /// Its answers are not what others compute.
+        case outvoted = 6
     }
 
     package var code: Code
@@ -151,7 +153,7 @@ extension Refusal {
     init(from reader: inout ByteReader) throws(DecodeError) {
         let number: UInt16 = try reader.read()
         guard let code = Code(rawValue: number) else {
-            throw DecodeError(.payload, wanted: UInt64(Code.key.rawValue), got: UInt64(number))
+            throw DecodeError(.payload, wanted: UInt64(Code.outvoted.rawValue), got: UInt64(number))
         }
         self.init(code, try reader.readText(limit: sentenceLimit))
     }

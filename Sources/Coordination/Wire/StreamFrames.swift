@@ -1,7 +1,7 @@
 /// The headers of one stream's frames, in order; each is sealed with its piece of the stream by `Header.encoded(with:)`.
 package struct StreamFrames: Sequence, Sendable {
     private let template: Header
-    private let framing: Framing
+    fileprivate let framing: Framing
 
     /// - Precondition: `kind` is a stream's.
     package init(
@@ -65,6 +65,20 @@ package struct StreamAssembly: Equatable, Sendable {
         missingFrames = framing.planted.contains(.dropLastFrame) && frames > 1 ? frames - 1 : frames
         arrived = Array(repeating: 0, count: (frames + 63) / 64)
         checksums = Array(repeating: 0, count: frames)
+    }
+
+    /// The whole stream, as its receiver would have it.
+    ///
+    /// - Parameter bytes: as many as the frames cover.
+    package init(of frames: StreamFrames, bytes: RawSpan) {
+        total = frames[0].total
+        frameBytes = frames.framing.frameBytes
+        arrived = Array(repeating: .max, count: (frames.count + 63) / 64)
+        checksums = frames.map { header in
+            let place = Int(header.offset)..<Int(header.offset) + Int(header.length)
+            return header.checksum(over: bytes.extracting(place))
+        }
+        missingFrames = 0
     }
 
     package var isWhole: Bool { missingFrames <= 0 }

@@ -92,6 +92,7 @@ package struct WorkerMachine: Sendable {
         case .refused(let refusal) where isFromOwnRun(header) || run == .none:
             return receiveRefusal(refusal)
         case .stop(let reason) where isFromOwnRun(header) || run == .none:
+            send(.goodbye(reason: "stopped"))
             return exit(0, "stopped by the coordinator: \(reason)")
         default: break
         }

@@ -28,9 +28,11 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @OptionGroup var training: TrainingOptions
     @OptionGroup var output: RunOptions
     @OptionGroup var tracing: TraceOptions
+    @OptionGroup var audit: AuditOption
 
     func run() async throws {
         let place = try Place.open(at: bind, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
+        let auditShare = try audit.share(hasWorkers: true)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
         try tracing.check()
@@ -43,7 +45,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
             threads: threads)
         try await tracing.traced(as: "coordinator", note: { display.note($0) }) {
             try await session.train(
-                on: place, threads: threads, display: display,
+                on: place, auditShare: auditShare, threads: threads, display: display,
                 json: output.json)
         }
     }

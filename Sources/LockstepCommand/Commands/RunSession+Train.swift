@@ -29,9 +29,10 @@ extension RunSession {
     ///
     /// - Parameter supervisor: is told of each step, and of the end.
     func train(
-        on place: Place, threads: Int, display: ProgressDisplay, json: Bool, supervisor: SupervisorConnection? = nil
+        on place: Place, auditShare: Double = 0, threads: Int, display: ProgressDisplay, json: Bool,
+        supervisor: SupervisorConnection? = nil
     ) async throws {
-        var roster = ClusterTraining.Roster(seen: 0, lost: 0)
+        var roster = ClusterTraining.Roster()
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }
         let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
@@ -44,20 +45,22 @@ extension RunSession {
             try trainHere(LocalCompute(threads: threads), shouldStop: stop)
         case .local(let workers):
             roster = try await ClusterTraining.train(
-                trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads, shouldStop: stop,
+                trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads,
+                auditShare: auditShare, shouldStop: stop,
                 note: { display.note($0) }, stepDone: stepDone)
         case .open(let endpoint, let keys, let fallbackAfter):
             roster = try await ClusterTraining.coordinate(
                 trainer, run: run, incarnation: held.incarnation, at: endpoint, keys: keys,
                 fallbackAfter: fallbackAfter,
-                threads: threads,
+                threads: threads, auditShare: auditShare,
                 ready: {
                     let keys = keys != nil && endpoint.isTCP ? "--keys DIR " : ""
                     display.note("workers connect with: lockstep worker \(keys)--connect \($0)")
                 },
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
-        let summary = try finish(workersSeen: roster.seen, workersLost: roster.lost)
+        let summary = try finish(
+            workersSeen: roster.seen, workersLost: roster.lost, audited: roster.audited, outvoted: roster.outvoted)
         if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
@@ -99,6 +102,9 @@ extension RunSession {
         ]
         if summary.workersSeen > 0 {
             lines.append("workers            \(summary.workersSeen) seen, \(summary.workersLost) lost")
+        }
+        if let audited = summary.audited, let outvoted = summary.outvoted, audited + outvoted > 0 {
+            lines.append("audit              \(audited) answers computed twice, \(outvoted) workers outvoted")
         }
         return lines.joined(separator: "\n")
     }

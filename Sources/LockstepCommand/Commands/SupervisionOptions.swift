@@ -14,9 +14,10 @@ struct SupervisionOptions: ParsableArguments {
     /// Supervises this very command, whose arguments are the process's own.
     ///
     /// - Parameters: what a resumption of it is to be given again.
-    static func supervise(workers: Int, threads: Int?, json: Bool) throws {
+    static func supervise(workers: Int, audit: AuditOption, threads: Int?, json: Bool) throws {
         let own = Array(CommandLine.arguments.dropFirst())
         var options = ["--supervised", "--workers", "\(workers)"]
+        if let audit = audit.audit { options += ["--audit", audit] }
         if let threads { options += ["--threads", "\(threads)"] }
         if json { options.append("--json") }
         var supervisor = Supervisor(

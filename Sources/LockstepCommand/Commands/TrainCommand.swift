@@ -67,15 +67,18 @@ struct TrainCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "Worker processes to start on this machine; 0 trains in this process.")
     var workers = 0
 
+    @OptionGroup var audit: AuditOption
+
     @OptionGroup var supervision: SupervisionOptions
 
     func run() async throws {
         guard workers >= 0, workers <= 64 else {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
         }
+        let auditShare = try audit.share(hasWorkers: workers > 0)
         if workers > 0, !supervision.supervised {
             return try SupervisionOptions.supervise(
-                workers: workers, threads: output.threads, json: output.json)
+                workers: workers, audit: audit, threads: output.threads, json: output.json)
         }
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
@@ -94,8 +97,8 @@ struct TrainCommand: AsyncParsableCommand {
             threads: threads)
         try await tracing.traced(as: workers > 0 ? "coordinator" : "process", note: { display.note($0) }) {
             try await session.train(
-                on: .local(workers: workers), threads: threads, display: display, json: output.json,
-                supervisor: supervisor)
+                on: .local(workers: workers), auditShare: auditShare, threads: threads, display: display,
+                json: output.json, supervisor: supervisor)
         }
     }
 }
@@ -122,6 +125,8 @@ struct ResumeCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "With --bind: seconds to wait for a first worker before computing alone.")
     var fallbackAfter: Double = 10
 
+    @OptionGroup var audit: AuditOption
+
     @Option(parsing: .unconditional, help: "Threads of this process. Default: one for each core.")
     var threads: Int?
 
@@ -137,8 +142,9 @@ struct ResumeCommand: AsyncParsableCommand {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
         }
         if bind != nil, workers > 0 { throw UsageError("--bind and --workers: expected one of the two") }
+        let auditShare = try audit.share(hasWorkers: workers > 0 || bind != nil)
         if workers > 0, !supervision.supervised {
-            return try SupervisionOptions.supervise(workers: workers, threads: threads, json: json)
+            return try SupervisionOptions.supervise(workers: workers, audit: audit, threads: threads, json: json)
         }
         var options = RunOptions()
         options.threads = threads
@@ -163,7 +169,9 @@ struct ResumeCommand: AsyncParsableCommand {
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
         try await tracing.traced(as: workers > 0 || bind != nil ? "coordinator" : "process", note: { display.note($0) })
         {
-            try await session.train(on: place, threads: threads, display: display, json: json, supervisor: supervisor)
+            try await session.train(
+                on: place, auditShare: auditShare, threads: threads, display: display, json: json,
+                supervisor: supervisor)
         }
     }
 }

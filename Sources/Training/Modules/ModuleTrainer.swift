@@ -93,6 +93,10 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
 
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
 
+    package func answer(for subtree: Subtree) -> SubtreeAnswer {
+        computer.compute(step: step, shards: subtree.range, examples: examples(of: subtree.range))[0]
+    }
+
     package func compute(_ range: ShardRange, threads: Int) {
         updateThreads = threads
         let parts = ShardPartition.split(ShardSet(range), into: threads)

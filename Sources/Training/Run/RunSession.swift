@@ -150,7 +150,9 @@ package final class RunSession {
     }
 
     /// Saves what the run came to and writes `summary.json`.
-    package func finish(workersSeen: Int = 0, workersLost: Int = 0) throws -> RunSummary {
+    package func finish(
+        workersSeen: Int = 0, workersLost: Int = 0, audited: Int = 0, outvoted: Int = 0
+    ) throws -> RunSummary {
         try save()
         try writer.wait()
         observer.close()
@@ -158,7 +160,8 @@ package final class RunSession {
             run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
             parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
-            workersSeen: workersSeen, workersLost: workersLost, score: state.score?.value,
+            workersSeen: workersSeen, workersLost: workersLost, audited: audited, outvoted: outvoted,
+            score: state.score?.value,
             scoreName: state.score?.name, firstStepMilliseconds: firstStepMilliseconds)
         try held.writeSummary(summary)
         return summary

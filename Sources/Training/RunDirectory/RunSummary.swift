@@ -17,6 +17,9 @@ package struct RunSummary: Codable, Sendable, Equatable {
     package var ledgerHead: String
     package var workersSeen: Int
     package var workersLost: Int
+    /// Answers that were computed twice on purpose, and workers whose answer was wrong; left out by earlier versions.
+    package var audited: Int?
+    package var outvoted: Int?
     /// The share that `scoreName` counts, 0 to 1; left out, as the name is, when the data has no score.
     package var score: Double?
     package var scoreName: String?
@@ -24,7 +27,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
     package var firstStepMilliseconds: Double?
 
     package enum CodingKeys: String, CodingKey {
-        case run, steps, seconds, parameters, score
+        case run, steps, seconds, parameters, score, audited, outvoted
         case trainLoss = "train_loss"
         case validationLoss = "validation_loss"
         case tokensPerSecond = "tokens_per_second"
@@ -40,6 +43,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         run: String, steps: UInt64, trainLoss: Double?, validationLoss: Double?, tokensPerSecond: Double,
         seconds: Double,
         parameters: Int, parametersSHA256: String, ledgerHead: String, workersSeen: Int = 0, workersLost: Int = 0,
+        audited: Int? = nil, outvoted: Int? = nil,
         score: Double? = nil, scoreName: String? = nil, firstStepMilliseconds: Double? = nil
     ) {
         self.run = run
@@ -53,6 +57,8 @@ package struct RunSummary: Codable, Sendable, Equatable {
         self.ledgerHead = ledgerHead
         self.workersSeen = workersSeen
         self.workersLost = workersLost
+        self.audited = audited
+        self.outvoted = outvoted
         self.score = score
         self.scoreName = scoreName
         self.firstStepMilliseconds = firstStepMilliseconds
@@ -72,6 +78,8 @@ package struct RunSummary: Codable, Sendable, Equatable {
         try members.encode(ledgerHead, forKey: .ledgerHead)
         try members.encode(workersSeen, forKey: .workersSeen)
         try members.encode(workersLost, forKey: .workersLost)
+        try members.encodeIfPresent(audited, forKey: .audited)
+        try members.encodeIfPresent(outvoted, forKey: .outvoted)
         try members.encodeIfPresent(score, forKey: .score)
         try members.encodeIfPresent(scoreName, forKey: .scoreName)
         try members.encodeIfPresent(firstStepMilliseconds, forKey: .firstStepMilliseconds)

@@ -17,6 +17,7 @@ package protocol StepTrainer: AnyObject {
     /// Bytes of the longest assignment.
     var assignmentLimit: Int { get }
 
+    /// Fetches the batch of the next step; once more before its end, to begin its sum anew.
     func beginStep()
     /// What a worker has to know beside the parameters to compute some shards of the step at hand.
     func assignment(for range: ShardRange) -> [UInt8]
@@ -26,6 +27,8 @@ package protocol StepTrainer: AnyObject {
     func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer
     /// Puts an answer into its place in the tree.
     func add(_ answer: SubtreeAnswer) throws(ReductionError)
+    /// Computes a group of shards of the step at hand in this process, as a worker would, and adds nothing.
+    func answer(for subtree: Subtree) -> SubtreeAnswer
     /// Computes some shards in this process and adds their answers.
     func compute(_ range: ShardRange, threads: Int)
     /// Threads for sums and the update; bits do not depend on it.

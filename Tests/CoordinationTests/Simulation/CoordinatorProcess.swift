@@ -5,6 +5,7 @@ final class CoordinatorProcess {
     struct Output {
         var sends: [(to: WorkerID, frame: [UInt8])] = []
         var local: ShardRange?
+        var own: Subtree?
         var isReduced = false
         var conflict: AnswerConflict?
     }
@@ -18,6 +19,7 @@ final class CoordinatorProcess {
     enum Continuation {
         case lookAround
         case finishLocally(ShardRange)
+        case finishOwn(Subtree)
         case update
         case appendToLedger
     }
@@ -50,6 +52,8 @@ final class CoordinatorProcess {
     /// The answers that count, as they arrived.
     private(set) var folded: [Subtree: [UInt8]] = [:]
     private var reported: Set<Place> = []
+    /// What was computed here to decide between answers.
+    private var own: (subtree: Subtree, content: [UInt8])?
     private var published: [[UInt8]] = []
     /// Which process is behind a name on the roster.
     private var processes: [WorkerID: Int] = [:]
@@ -104,6 +108,22 @@ final class CoordinatorProcess {
         return try tell(.computedLocally(step: UInt64(step), range: range), at: now)
     }
 
+    /// Computes a subtree as a worker would.
+    func finishOwn(_ subtree: Subtree, at now: Instant) throws -> Output {
+        let rows = truth.mathematics.batch(step: UInt64(step), range: subtree.range)
+        var part = ReductionTree(shards: truth.plan.shards, add: SimulatedMathematics.add)
+        for (shard, row) in zip(subtree.shards, rows) {
+            try part.insert(SimulatedMathematics.gradient(of: row, parameters: state.parameters), at: .leaf(shard))
+        }
+        let content = bytes(of: part.take(subtree) ?? [])
+        own = (subtree, content)
+        let frames = StreamFrames(
+            .answer, run: truth.run, incarnation: incarnation, step: UInt64(step), shards: subtree.range,
+            total: content.count, framing: truth.framing)
+        let assembly = unsafe StreamAssembly(of: frames, bytes: content.span.bytes)
+        return try tell(.computedOwn(step: UInt64(step), subtree: subtree, assembly), at: now)
+    }
+
     /// Makes the step's update and says what the ledger is to hold of it.
     func update(after head: UInt64) -> SimulatedMathematics.LedgerLine {
         state = SimulatedMathematics.updated(state, with: root)
@@ -148,6 +168,8 @@ final class CoordinatorProcess {
             throw fault("a \(header.kind) of process \(packet.process) is taken for one of process \(process)")
         }
         guard header.kind == .answer, header.step == UInt64(begun), let subtree = header.subtree else { return }
+        // With audits a difference is settled when the answer is whole.
+        guard truth.plan.auditShare == 0 else { return }
         guard let first = folded[subtree], !reported.contains(Place(worker: worker, subtree: subtree)) else { return }
         let begin = Int(header.offset)
         guard begin + Int(header.length) <= first.count,
@@ -190,6 +212,31 @@ final class CoordinatorProcess {
             case .computeLocally(let step, let range):
                 guard Int(step) == self.step, output.local == nil else { throw fault("\(range) is computed now") }
                 output.local = range
+            case .computeOwn(let step, let subtree):
+                guard Int(step) == self.step, output.own == nil else { throw fault("\(subtree) is computed now") }
+                output.own = subtree
+            case .foldOwn(let step, let subtree):
+                guard Int(step) == self.step, let own, own.subtree == subtree else {
+                    throw fault("an answer for \(subtree) that has not been computed here is folded")
+                }
+                self.own = nil
+                try insert(own.content.isEmpty ? nil : words(of: own.content), at: subtree)
+                folded[subtree] = own.content
+                try carryOut(
+                    machine.handle(.folded(step: step, subtree: subtree), at: now.duration), payload, at: now,
+                    into: &output)
+            case .discardOwn: own = nil
+            case .restartStep(let step):
+                guard Int(step) == self.step else { throw fault("step \(step) is begun anew") }
+                tree = truth.emptyTree()
+                counted = []
+                folded = [:]
+            case .outvoted(let worker, _, _):
+                guard truth.plan.wrongWorkers > 0 else { throw fault("\(worker) is outvoted") }
+                if let process = processes[worker], process >= truth.plan.wrongWorkers {
+                    throw fault("\(worker) is outvoted, which computes as it should")
+                }
+                processes[worker] = nil
             case .joined(let worker, _): processes[worker] = sender
             case .conflict(let conflict):
                 reported.insert(Place(worker: conflict.second, subtree: conflict.subtree))
@@ -243,8 +290,8 @@ final class CoordinatorProcess {
             load.partialAnswers <= load.members * truth.plan.shards,
             load.members <= machine.configuration.maximumWorkers
         else { throw fault("the machine holds too much: \(load)") }
-        guard buffers.count <= load.partialAnswers else {
-            throw fault("\(buffers.count) buffers for \(load.partialAnswers) answers on their way")
+        guard buffers.count <= load.partialAnswers + load.held else {
+            throw fault("\(buffers.count) buffers for \(load.partialAnswers) answers on their way, \(load.held) held")
         }
     }
 

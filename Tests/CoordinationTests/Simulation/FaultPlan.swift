@@ -63,6 +63,10 @@ struct FaultPlan {
 
     /// Whether the end is watched until the last worker has gone.
     var waitsForWorkers = false
+    /// So many of the first worker processes give wrong answers always, each its own.
+    var wrongWorkers = 0
+    /// The share of ranges that is computed twice on purpose.
+    var auditShare = 0.0
 
     /// No fault happens after this.
     var healsAt: Instant = .seconds(15)
@@ -73,7 +77,8 @@ struct FaultPlan {
         let disk = diskTime.upperBound * 12 + (followUpTime?.upperBound ?? 0) + updateTime.upperBound
         let network = 20 * latency.upperBound + 100 * frameTime * workers
         let step = shards * slowest + disk + network + stragglerMinimum
-        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + (steps + 2) * step
+        let stepsWorth = (steps + 2) * (auditShare > 0 ? 4 : 1)
+        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + stepsWorth * step
     }
 
     /// How much may be on its way at once.

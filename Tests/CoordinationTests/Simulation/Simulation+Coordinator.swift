@@ -36,6 +36,8 @@ extension Simulation {
             occupy(for: draw(plan.updateTime), then: .update)
         } else if let range = output.local {
             occupy(for: draw(plan.shardTime) * range.count, then: .finishLocally(range))
+        } else if let subtree = output.own {
+            occupy(for: draw(plan.shardTime) * subtree.count, then: .finishOwn(subtree))
         }
         for worker in unreachable {
             guard self.coordinator === coordinator else { return }
@@ -71,6 +73,7 @@ extension Simulation {
         switch continuation {
         case .lookAround: break
         case .finishLocally(let range): try act(coordinator.finishLocally(range, at: now))
+        case .finishOwn(let subtree): try act(coordinator.finishOwn(subtree, at: now))
         case .update:
             let line = coordinator.update(after: SimulatedMathematics.LedgerLine.head(disk.ledger))
             if truth.bug == .publishBeforeLedger {

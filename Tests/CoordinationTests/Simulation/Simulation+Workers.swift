@@ -10,6 +10,7 @@ extension Simulation {
         let worker = WorkerProcess(
             number: number, slot: slot, id: WorkerID(Array(name.utf8)),
             shardTime: draw(plan.shardTime) * (isSlow ? plan.slowFactor : 1), truth: truth)
+        if number < plan.wrongWorkers { worker.lies = { _, _ in true } }
         workers.append(worker)
         slots[slot] = number
         routes[worker.id] = number
@@ -26,8 +27,9 @@ extension Simulation {
                 .computed(worker.number, step: step, range: range), at: now + worker.shardTime * range.count)
         }
         guard let code = output.exitCode else { return }
-        // Refused for good only when its words were garbled, or when there was no room until the run had ended.
-        let mayBeRefused = plan.flippedBits > 0 || (plan.hasNoSpareRoom && isFinished)
+        // Refused for good only when its words were garbled, when there was no room until the run had ended, or when it is outvoted.
+        let mayBeRefused =
+            plan.flippedBits > 0 || (plan.hasNoSpareRoom && isFinished) || worker.number < plan.wrongWorkers
         guard code == 1 || (code == 3 && mayBeRefused) || (code == 0 && coordinatorIsDone) else {
             throw Violation("worker process \(worker.number) ends with code \(code)")
         }

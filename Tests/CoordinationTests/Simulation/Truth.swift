@@ -33,6 +33,7 @@ final class Truth {
             parameterBytes: UInt64(8 * plan.words), answerLimit: UInt64(8 * plan.words),
             assignmentLimit: UInt64(8 * plan.shards), model: [1, 2, 3])
         configuration.framing = framing
+        configuration.auditShare = plan.auditShare
         configuration.fallbackAfter = plan.fallbackAfter.duration
         if plan.hasNoSpareRoom { configuration.maximumWorkers = plan.workers }
         configuration.stallAfter = plan.stallAfter.duration

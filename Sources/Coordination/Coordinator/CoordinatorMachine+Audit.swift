@@ -1,0 +1,235 @@
+/// Answers that are computed twice, and what happens when they differ.
+///
+/// A subtree under audit is folded only once two computations agree. When the first two differ a third one decides: by another
+/// worker, or by the coordinator itself where there is none. Who is outvoted is dropped, and what it has answered for the step and
+/// nobody has confirmed is computed again.
+extension CoordinatorMachine {
+    /// Whether two answers that differ are settled; otherwise they end the run.
+    var settlesConflicts: Bool { configuration.auditShare > 0 }
+
+    mutating func chooseForAudit(_ range: ShardRange) {
+        guard AuditChoice(share: configuration.auditShare, run: configuration.run).includes(range, of: progress!.step)
+        else { return }
+        progress!.audited.insert(range.shards)
+    }
+
+    func isAudited(_ subtree: Subtree) -> Bool {
+        guard let progress, !progress.audited.isEmpty else { return false }
+        return subtree.shards.contains { progress.audited.contains($0) }
+    }
+
+    /// Whether an answer for a subtree is for `vote` to take.
+    func isInQuestion(_ subtree: Subtree) -> Bool {
+        settlesConflicts
+            && (isAudited(subtree) || progress?.audits[subtree] != nil
+                || progress?.answers[subtree]?.isConfirmed == true)
+    }
+
+    /// Whether the bytes of one more answer are needed: it may be the one that is right.
+    func hasDifferingVotes(for subtree: Subtree) -> Bool { (progress?.audits[subtree]?.votes.count ?? 0) >= 2 }
+
+    /// Takes a whole answer for a subtree that is in question.
+    mutating func vote(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
+        let step = progress!.step
+        if let first = progress!.answers[subtree], first.isConfirmed {
+            if first.assembly.agrees(with: partial.assembly) {
+                counters.equalAnswers += 1
+            } else if outvote(worker, subtree), !progress!.isReduced {
+                restart()
+            }
+            return
+        }
+        var audit = progress!.audits[subtree] ?? Audit()
+        guard !audit.hasVote(of: worker) else {
+            if partial.isStored { directives.append(.discard(step: step, subtree: subtree, from: worker)) }
+            return
+        }
+        audit.add(Audit.Vote(worker: worker, assembly: partial.assembly, isStored: partial.isStored))
+        progress!.audits[subtree] = audit
+        if progress!.answers[subtree] == nil {
+            let first = FirstAnswer(worker: worker, assembly: partial.assembly, isHeld: true)
+            progress!.answers[subtree] = first
+            compareOthers(with: first, at: subtree)
+        }
+        if let right = audit.verdict { settle(subtree, right, isOwn: false) }
+    }
+
+    /// A straggler's answer differs from the one that is in the tree: a third computation decides.
+    mutating func dispute(_ subtree: Subtree) {
+        guard let first = progress!.answers[subtree], !first.isConfirmed, progress!.audits[subtree] == nil else {
+            return
+        }
+        progress!.audits[subtree] = Audit(votes: [
+            Audit.Vote(worker: first.worker, assembly: first.assembly, isStored: false)
+        ])
+    }
+
+    /// The coordinator's own answer for a subtree in question is at hand; it decides.
+    mutating func computedOwn(_ step: UInt64, _ subtree: Subtree, _ assembly: StreamAssembly) {
+        guard progress?.step == step, progress!.own == subtree else { return }
+        progress!.own = nil
+        guard progress!.audits[subtree] != nil else {
+            return directives.append(.discardOwn(step: step, subtree: subtree))
+        }
+        settle(subtree, assembly, isOwn: true)
+    }
+
+    /// What is right is known: it goes into the tree, and who said otherwise goes.
+    private mutating func settle(_ subtree: Subtree, _ right: StreamAssembly, isOwn: Bool) {
+        let step = progress!.step
+        let audit = progress!.audits.removeValue(forKey: subtree)!
+        let first = progress!.answers[subtree]!
+        if isAudited(subtree) { counters.audited += 1 }
+
+        // The answer that is folded: the coordinator's own, or the first that agrees and whose bytes are here.
+        let chosen = isOwn ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
+        for vote in audit.votes where vote.isStored && vote.worker != chosen?.worker {
+            directives.append(.discard(step: step, subtree: subtree, from: vote.worker))
+        }
+        let isRight = first.assembly.agrees(with: right)
+        if first.isHeld {
+            if let chosen {
+                progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, isConfirmed: true)
+                directives.append(.fold(step: step, subtree: subtree, from: chosen.worker))
+            } else if isOwn {
+                progress!.answers[subtree] = FirstAnswer(worker: .coordinator, assembly: right, isConfirmed: true)
+                directives.append(.foldOwn(step: step, subtree: subtree))
+            } else {
+                // The bytes that two agree on came while a third answer was thought to be the one, and were not kept.
+                forgetAnswers(for: subtree)
+            }
+        } else {
+            if isRight { progress!.answers[subtree]!.isConfirmed = true }
+            if isOwn { directives.append(.discardOwn(step: step, subtree: subtree)) }
+        }
+
+        var mustRestart = !first.isHeld && !isRight
+        for vote in audit.votes where !vote.assembly.agrees(with: right) {
+            if outvote(vote.worker, subtree) { mustRestart = true }
+        }
+        if mustRestart { restart() } else { noteWhole() }
+    }
+
+    /// Names a worker whose answer is wrong, and drops it.
+    ///
+    /// - Returns: whether the tree holds an answer of it that nobody has confirmed.
+    @discardableResult
+    private mutating func outvote(_ worker: WorkerID, _ subtree: Subtree) -> Bool {
+        let step = progress!.step
+        guard !banned.contains(where: { $0.worker == worker }) else { return false }
+        counters.outvoted += 1
+        directives.append(.outvoted(worker, step: step, subtree: subtree))
+        ban(
+            worker,
+            Refusal(
+                .outvoted,
+                "its gradients for step \(step + 1), shards \(subtree), are not what others compute; this machine computes wrongly"
+            ))
+        for (other, audit) in progress!.audits.sorted(by: { $0.key.first < $1.key.first })
+        where audit.hasVote(of: worker) {
+            if progress!.answers[other]?.isHeld == true { forgetAnswers(for: other) }
+        }
+        return progress!.answers.values.contains { $0.worker == worker && !$0.isConfirmed && !$0.isHeld }
+    }
+
+    /// Lets go of all that has come for a subtree and is not in the tree: it is computed again.
+    mutating func forgetAnswers(for subtree: Subtree) {
+        let step = progress!.step
+        for vote in progress!.audits.removeValue(forKey: subtree)?.votes ?? [] where vote.isStored {
+            directives.append(.discard(step: step, subtree: subtree, from: vote.worker))
+        }
+        progress!.answers[subtree] = nil
+        // Of another's late answer the frames are gone that came after the first was whole.
+        for other in membersInOrder {
+            guard let partial = other.partials[subtree], !partial.isStored else { continue }
+            members[other.id]!.partials[subtree] = nil
+            markAnswered(subtree, by: other.id)
+        }
+        makePending([subtree])
+    }
+
+    /// Lets go of every answer that waits to be confirmed.
+    mutating func discardVotes() {
+        guard let progress else { return }
+        for (subtree, audit) in progress.audits.sorted(by: {
+            ($0.key.first, $0.key.count) < ($1.key.first, $1.key.count)
+        }) {
+            for vote in audit.votes where vote.isStored {
+                directives.append(.discard(step: progress.step, subtree: subtree, from: vote.worker))
+            }
+        }
+        self.progress!.audits = [:]
+    }
+
+    /// Begins the step's sum anew: a wrong gradient is in it. Ranges in workers' hands go on.
+    private mutating func restart() {
+        let step = progress!.step
+        counters.stepsRestarted += 1
+        directives.append(.restartStep(step))
+        discardVotes()
+        progress!.answers = [:]
+        progress!.counted = 0
+        var pending = ShardSet(ShardRange(first: 0, count: configuration.shards))
+        if let local = progress!.local { pending.remove(local.shards) }
+        for member in membersInOrder {
+            for (subtree, partial) in member.partials where !partial.isStored {
+                members[member.id]!.partials[subtree] = nil
+                markAnswered(subtree, by: member.id)
+            }
+            for assignment in members[member.id]!.outstanding where assignment.step == step {
+                for subtree in assignment.unanswered { pending.remove(subtree.shards) }
+            }
+        }
+        progress!.pending = pending
+        noteMovement()
+    }
+
+    /// Sees to it that every subtree in question is being computed as often as it takes.
+    mutating func giveOutAudits() {
+        guard settlesConflicts, let step = progress?.step else { return }
+        for subtree in subtreesInQuestion() {
+            let audit = progress!.audits[subtree] ?? Audit()
+            let holders = membersInOrder.filter { $0.holds(subtree, of: step) }
+            let inWork = holders.count { !isLate($0) }
+            let isForOthers = audit.votes.count < Audit.voteLimit
+            let able = membersInOrder.filter { member in
+                isForOthers && member.wanted > 0 && !member.isSuspect && !isLate(member)
+                    && !member.holds(subtree, of: step) && !audit.hasVote(of: member.id)
+            }
+            let lacking = (audit.votes.isEmpty ? 2 : 1) - inWork
+            guard lacking > 0 else { continue }
+            if able.isEmpty {
+                if !audit.votes.isEmpty, progress!.own == nil {
+                    progress!.own = subtree
+                    directives.append(.computeOwn(step: step, subtree: subtree))
+                }
+                continue
+            }
+            for taker in able.filter(\.hasRoom).sorted(by: {
+                ($0.outstanding.count, $0.number) < ($1.outstanding.count, $1.number)
+            })
+            .prefix(lacking) {
+                assign(subtree.range, to: taker.id)
+            }
+        }
+    }
+
+    private func subtreesInQuestion() -> [Subtree] {
+        guard let progress else { return [] }
+        var found = Set(progress.audits.keys)
+        if !progress.audited.isEmpty {
+            for member in members.values {
+                for assignment in member.outstanding where assignment.step == progress.step {
+                    for subtree in assignment.unanswered where progress.answers[subtree] == nil && isAudited(subtree) {
+                        found.insert(subtree)
+                    }
+                }
+            }
+        }
+        return found.sorted { ($0.first, $0.count) < ($1.first, $1.count) }
+    }
+
+    private func isLate(_ member: Member) -> Bool {
+        member.isSuspect || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
+    }
+}
