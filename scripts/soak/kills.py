@@ -1,0 +1,133 @@
+"""Processes that are killed or stopped."""
+
+import os
+import signal
+import time
+
+from place import Wrong, kill
+
+STEPS = 300
+
+COORDINATOR_POINTS = ["before-step", "some-shards", "reduced", "updated", "checkpoint-written", "checkpoint-unsealed",
+                      "checkpoint-unnamed", "checkpoint-named"]
+
+
+def coordinator(point):
+    """The coordinator dies at a point of a random step; its supervisor starts it again."""
+
+    def trial(shop, draw):
+        step = draw.randint(1, STEPS - 1)
+        if point.startswith("checkpoint"):
+            step = 50 * draw.randint(1, STEPS // 50 - 1)
+        with shop.place() as place:
+            mark = os.path.join(place.path, "mark")
+            orders, workers = [f"{point}:{step}:{mark}"], draw.randint(1, 3)
+            if point == "some-shards":
+                # A step whose shards all came from one worker has no such point: the first that has one is taken.
+                orders, workers = [f"{point}:{later}:{mark}" for later in range(step // 2 + 1, STEPS)], 3
+            outcome = place.train(STEPS, workers=workers, environment={
+                "LOCKSTEP_CRASH_AT": ",".join(orders)}).finish()
+            if not os.path.exists(mark):
+                raise Wrong(f"step {step}: the point was not reached")
+            place.expect(outcome, shop.hash(STEPS))
+            return 1
+
+    return trial
+
+
+def everything(shop, draw):
+    """All processes die at once, at a random moment; another number of workers goes on."""
+    steps = 1000
+    with shop.place() as place:
+        command = place.train(steps, workers=draw.randint(1, 3))
+        command.wait_until(lambda: os.path.exists(os.path.join(place.run, "run.json")))
+        time.sleep(draw.uniform(0, 1.2))
+        # One that is stopped cannot end with the others.
+        workers = command.workers()
+        if workers and draw.random() < 0.3:
+            kill(workers[0], signal.SIGSTOP)
+        faults = sum(kill(process, signal.SIGKILL) for process in [command.process.pid, *place.living()])
+        command.finish()
+        place.expect(place.resume(workers=draw.randint(0, 4)).finish(), shop.hash(steps))
+        return faults
+
+
+def one_after_another(kills, pause):
+    """A random process of the training dies now and then, until enough have."""
+
+    def trial(shop, draw):
+        steps = 4000
+        faults = 0
+        while faults < kills:
+            with shop.place() as place:
+                command = place.train(steps, workers=3)
+                while command.runs and faults < kills:
+                    try:
+                        command.process.wait(pause)
+                    except Exception:
+                        pass
+                    candidates = [process for process in [command.coordinator(), *command.workers()] if process]
+                    # The supervisor is the one that the trial itself stands by.
+                    if candidates:
+                        faults += kill(draw.choice(candidates), signal.SIGKILL)
+                place.expect(command.finish(), shop.hash(steps))
+        return faults
+
+    return trial
+
+
+def stopped(who, seconds):
+    """A process is stopped for a while and goes on."""
+
+    def trial(shop, draw):
+        steps = 1500
+        with shop.place() as place:
+            command = place.train(steps, workers=2)
+            command.trains(2)
+            time.sleep(draw.uniform(0, 0.3))
+            process = command.coordinator() if who == "coordinator" else draw.choice(command.workers())
+            if not kill(process, signal.SIGSTOP):
+                raise Wrong("the training ended before it could be stopped")
+            time.sleep(seconds)
+            kill(process, signal.SIGCONT)
+            place.expect(command.finish(), shop.hash(steps))
+            return 1
+
+    return trial
+
+
+def asked_to_stop(shop, draw):
+    """A signal at a random moment: saved and stopped within five seconds, nothing left, and gone on with."""
+    steps = 1000
+    number = draw.choice([signal.SIGINT, signal.SIGTERM])
+    with shop.place() as place:
+        command = place.train(steps, workers=2)
+        command.wait_until(lambda: os.path.exists(os.path.join(place.run, "run.json")))
+        time.sleep(draw.uniform(0, 1))
+        # A worker that does not answer must not be waited for.
+        workers = command.workers()
+        if workers and draw.random() < 0.3:
+            kill(workers[0], signal.SIGSTOP)
+        asked = time.monotonic()
+        command.process.send_signal(number)
+        outcome = command.finish()
+        if outcome.code not in (0, 128 + number):
+            raise Wrong(f"exit code {outcome.code}: {outcome.errors[-400:]}")
+        if shop.minds_time and time.monotonic() - asked > 5:
+            raise Wrong(f"took {time.monotonic() - asked:.1f} s to stop")
+        place.expect_nothing_left()
+        place.expect(place.resume(workers=1).finish(), shop.hash(steps))
+        return 1
+
+
+def kinds():
+    """Name, trials in a full run, trials in a sample, trial."""
+    for point in COORDINATOR_POINTS:
+        yield f"kill-coordinator {point}", 20, 1, coordinator(point)
+    yield "kill-everything", 50, 1, everything
+    yield "kill-one-after-another", 1, 0, one_after_another(300, 2.0)
+    yield "kill-one-after-another fast", 1, 0, one_after_another(40, 0.3)
+    yield "signal", 20, 1, asked_to_stop
+    for seconds, trials in [(1, 2), (10, 2), (60, 2)]:
+        yield f"stop-worker {seconds} s", trials, 1 if seconds == 1 else 0, stopped("worker", seconds)
+    yield "stop-coordinator 30 s", 2, 0, stopped("coordinator", 30)
