@@ -67,7 +67,7 @@ package enum ClusterTraining {
         }
         await launcher.value
         limit.cancel()
-        context.terminate()
+        context.terminateSoon()
         return Roster(loop)
     }
 
@@ -108,7 +108,7 @@ package enum ClusterTraining {
         let loop = CoordinatorLoop(trainer, settings: settings, note: note)
         // Encryption happens on libzmq's own threads.
         let context = try Context(ioThreads: keys == nil ? 1 : 2)
-        defer { context.terminate() }
+        defer { context.terminateSoon() }
         try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
         return Roster(loop)
     }
@@ -216,7 +216,7 @@ package enum ClusterTraining {
         defer { TraceLog.end() }
         let context = try Context()
         let end = try loop.run(in: context)
-        context.terminate()
+        context.terminateSoon()
         return end
     }
 

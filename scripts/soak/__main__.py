@@ -69,6 +69,8 @@ def run(options, kinds, seed):
             counts["trials"] += done
             if done:
                 print(f"{name:40} {done:5} trials  {wrong} wrong  {time.monotonic() - started:6.1f} s", file=sys.stderr)
+        for name, times in sorted(shop.times.items()):
+            print(f"{name}: {min(times):.2f} to {max(times):.2f} s, {len(times)} times", file=sys.stderr)
     finally:
         shop.close()
     others = f", other failures {counts['end']}" if counts["end"] else ""

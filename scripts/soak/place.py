@@ -35,6 +35,7 @@ class Workshop:
         with open(self.text, "w") as file:
             file.write("".join(draw.choice(words) for _ in range(3000)))
         self.expected = {}
+        self.times = {}
         self.count = 0
 
     def settings(self, steps, more=()):
@@ -47,6 +48,12 @@ class Workshop:
             with self.place() as place:
                 self.expected[key] = place.train(steps, more, workers=0).finish().hash()
         return self.expected[key]
+
+    def note_time(self, name, seconds, limit):
+        """Keeps the time for the end; one above the limit is wrong where time says anything."""
+        self.times.setdefault(name, []).append(seconds)
+        if self.minds_time and seconds > limit:
+            raise Wrong(f"{name}: {seconds:.1f} s, expected at most {limit} s")
 
     def place(self):
         self.count += 1
@@ -83,6 +90,14 @@ class Place:
     def resume(self, workers=2, environment=None, run=None):
         number = ["--workers", str(workers)] if workers else []
         return self.start("resume", run or self.run, *number, "--json", environment=environment)
+
+    def steps(self):
+        """Lines of the ledger: steps that are done."""
+        try:
+            with open(os.path.join(self.run, "ledger.jsonl"), "rb") as file:
+                return file.read().count(b"\n")
+        except FileNotFoundError:
+            return 0
 
     def living(self):
         """Processes that were started with this place as their TMPDIR."""

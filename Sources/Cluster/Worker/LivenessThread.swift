@@ -57,7 +57,8 @@ final class LivenessThread: Sendable {
                 if let goodbye { _ = try socket.send([goodbye], within: .milliseconds(100)) }
                 try socket.close(linger: .milliseconds(200))
                 Thread.sleep(forTimeInterval: 0.25)
-                exit(code)
+                // Not exit: the main thread may be on its way out too.
+                _exit(code)
             }
             if elapsed % 10 == 0, let ping { _ = try socket.send([ping]) }
             elapsed += 1
