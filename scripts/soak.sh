@@ -43,6 +43,6 @@ if [ -n "$simulations" ] && [ "$status" -ne 2 ]; then
     say "$simulations simulations"
     swift build -c release --build-tests >&2
     LOCKSTEP_SIMULATE="$simulations" SWIFT_BACKTRACE=enable=no \
-        swift test -c release --skip-build --filter CoordinationTests >&2 || status=1
+        swift test -c release --skip-build --filter SimulationTests >&2 || status=1
 fi
 exit "$status"

@@ -33,6 +33,7 @@ package enum ClusterTraining {
         _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, workers: Int,
         program: LocalWorkers.Program = .lockstep,
         threads: Int, auditShare: Double = 0, shouldStop: @escaping @Sendable () -> Bool,
+        supervisor: SupervisorConnection? = nil,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         Leftovers.sweep()
@@ -42,12 +43,13 @@ package enum ClusterTraining {
         let endpoint = try directory.endpoint("data")
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try directory.endpoint("control"),
-            fallbackAfter: .seconds(10), threads: threads, auditShare: auditShare)
+            fallbackAfter: .seconds(10), threads: threads, auditShare: auditShare, loss: supervisor?.loss)
         let loop = CoordinatorLoop(trainer, settings: settings, children: children, memory: memory, note: note)
         let context = try Context()
         let launcher = Task {
             await LocalWorkers(
-                count: workers, program: program, endpoint: endpoint, children: children, memory: memory
+                count: workers, program: program, endpoint: endpoint, children: children, memory: memory,
+                supervisor: supervisor
             ).run()
         }
         do {

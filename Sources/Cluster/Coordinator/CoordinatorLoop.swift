@@ -15,7 +15,7 @@ package final class CoordinatorLoop {
     let note: (String) -> Void
 
     private(set) var machine: CoordinatorMachine
-    var outbox = Outbox()
+    var outbox: Outbox
     /// Answers that are arriving.
     var arriving: [Place: Storage] = [:]
     /// The parameters of the step at hand, as they are sent.
@@ -51,6 +51,7 @@ package final class CoordinatorLoop {
     ) {
         self.trainer = trainer
         self.settings = settings
+        outbox = Outbox(loss: settings.loss)
         self.children = children
         self.memory = memory
         self.note = note
@@ -179,6 +180,7 @@ package final class CoordinatorLoop {
         switch arrival {
         case .undecodable(let error, let sender, let key): perform(.undecodable(error, from: sender, key: key))
         case .message(let message, let payload, let sender, let key):
+            guard settings.loss?.takesOne() != true else { return }
             if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
             self.payload = payload
             perform(.received(message, from: sender, key: key))

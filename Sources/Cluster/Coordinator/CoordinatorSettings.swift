@@ -15,11 +15,14 @@ package struct CoordinatorSettings: Sendable {
     package var threads: Int
     /// Who may take part; nil on sockets that only this user can reach.
     package var keys: CoordinatorKeys?
+    /// What throws messages away, where somebody asked for it.
+    package var loss: MessageLoss?
 
     package init(
         run: RunID, incarnation: UInt64, data: Endpoint, control: Endpoint, fallbackAfter: Duration, threads: Int,
-        keys: CoordinatorKeys? = nil, auditShare: Double = 0
+        keys: CoordinatorKeys? = nil, auditShare: Double = 0, loss: MessageLoss? = nil
     ) {
+        self.loss = loss
         self.run = run
         self.incarnation = incarnation
         self.data = data

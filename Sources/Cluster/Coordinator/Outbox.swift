@@ -9,6 +9,10 @@ struct Outbox {
     }
 
     private var queues: [WorkerID: [Item]] = [:]
+    private let loss: MessageLoss?
+
+    /// - Parameter loss: what throws messages away instead of sending them, where somebody asked for it.
+    init(loss: MessageLoss? = nil) { self.loss = loss }
 
     var isEmpty: Bool { queues.isEmpty }
 
@@ -34,7 +38,7 @@ struct Outbox {
             sending: while let item = queues[worker]?.first {
                 switch item {
                 case .message(let frame):
-                    switch try socket.send([frame], to: peer) {
+                    switch try send(frame, to: peer, through: socket) {
                     case .sent: removeFirst(worker)
                     case .wouldBlock: break sending
                     case .unroutable:
@@ -42,7 +46,7 @@ struct Outbox {
                         queues[worker] = nil
                     }
                 case .stream(var stream):
-                    switch try socket.send([stream.frame], to: peer) {
+                    switch try send(stream.frame, to: peer, through: socket) {
                     case .sent:
                         stream.advance()
                         if stream.isDone { removeFirst(worker) } else { queues[worker]?[0] = .stream(stream) }
@@ -55,6 +59,12 @@ struct Outbox {
             }
         }
         return unreachable
+    }
+
+    private func send(
+        _ frame: Payload, to peer: PeerIdentity, through socket: borrowing Socket
+    ) throws(MessagingError) -> SendResult {
+        loss?.takesOne() == true ? .sent : try socket.send([frame], to: peer)
     }
 
     private mutating func removeFirst(_ worker: WorkerID) {

@@ -31,20 +31,22 @@ package struct LocalWorkers {
     let endpoint: Endpoint
     let children: ChildEvents
     let memory: SharedMemory?
+    /// Hears which process is which worker.
+    let supervisor: SupervisorConnection?
 
     /// Keeps the workers running until the run is over, and waits until all of them have ended; a cancelled task ends them.
     func run() async {
         do {
             let pipe = try ParentPipe()
             await withTaskGroup { group in
-                for _ in 0..<count { group.addTask { await keepOne(pipe) } }
+                for number in 0..<count { group.addTask { await keepOne(number, pipe) } }
             }
         } catch { children.report("\(error)") }
         children.forsake()
     }
 
     /// Starts a worker, and another one in its place whenever it dies.
-    private func keepOne(_ pipe: ParentPipe) async {
+    private func keepOne(_ number: Int, _ pipe: ParentPipe) async {
         let clock = ContinuousClock()
         var pace = RestartPace()
         while !Task.isCancelled {
@@ -52,7 +54,8 @@ package struct LocalWorkers {
             let name = [UInt8(ascii: "L")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
             guard children.begin(WorkerID(name)) else { return }
             let started = clock.now
-            let end = await runOne(name, pipe)
+            let end = await runOne(name, pipe) { supervisor?.worker(number, process: $0) }
+            supervisor?.worker(number, process: nil)
             let hasAnswered = children.end(WorkerID(name))
             if children.isOver || Task.isCancelled { return }
             if case .refused = end {
@@ -93,7 +96,9 @@ package struct LocalWorkers {
         }
     }
 
-    private func runOne(_ name: [UInt8], _ pipe: ParentPipe) async -> End {
+    private func runOne(
+        _ name: [UInt8], _ pipe: ParentPipe, started: @Sendable (Int32) -> Void
+    ) async -> End {
         let hex = name.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         var shared: String?
         do { shared = try memory?.admit(WorkerID(name)) } catch {
@@ -122,7 +127,8 @@ package struct LocalWorkers {
             let result = try await Subprocess.run(
                 .path(FilePath(OwnProgram.path)), arguments: arguments, environment: environment,
                 input: .fileDescriptor(FileDescriptor(rawValue: pipe.reading), closeAfterSpawningProcess: false),
-                output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false))
+                output: .discarded, error: .fileDescriptor(.standardError, closeAfterSpawningProcess: false)
+            ) { execution in started(execution.processIdentifier.value) }
             return switch result.terminationStatus {
             case .exited(3): .refused
             case .exited(let code): .exited(code)

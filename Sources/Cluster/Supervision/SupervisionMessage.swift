@@ -6,6 +6,10 @@ enum SupervisionMessage: Equatable {
     case run(String)
     /// The coordinator has done a step.
     case step(UInt64)
+    /// The coordinator has started a worker, counted from 0, as this process; 0 when it has ended.
+    case worker(Int, process: Int32)
+    /// The coordinator has thrown away so many messages on purpose since it last said so.
+    case dropped(Int)
     /// The coordinator has said its result and will end with this code.
     case finished(Int32)
     /// The supervisor was asked to stop by this signal.
@@ -17,6 +21,8 @@ enum SupervisionMessage: Equatable {
             // A path may hold any character, a new line too.
             "run \(path.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? path)\n"
         case .step(let step): "step \(step)\n"
+        case .worker(let number, let process): "worker \(number) \(process)\n"
+        case .dropped(let count): "dropped \(count)\n"
         case .finished(let code): "finished \(code)\n"
         case .stop(let number): "stop \(number)\n"
         }
@@ -32,6 +38,13 @@ enum SupervisionMessage: Equatable {
         case "step":
             guard let step = UInt64(parts[1]) else { return nil }
             self = .step(step)
+        case "worker":
+            let numbers = parts[1].split(separator: " ").compactMap { Int32($0) }
+            guard numbers.count == 2 else { return nil }
+            self = .worker(Int(numbers[0]), process: numbers[1])
+        case "dropped":
+            guard let count = Int(parts[1]) else { return nil }
+            self = .dropped(count)
         case "finished":
             guard let code = Int32(parts[1]) else { return nil }
             self = .finished(code)

@@ -14,6 +14,7 @@ package struct Supervisor {
     /// The run's directory, once the coordinator has said it.
     private var run: String?
     private var finished: Int32?
+    private var chaos: ChaosDriver?
     private let clock = ContinuousClock()
     /// What a coordinator ends with whose run another process holds.
     private static let heldCode: Int32 = 4
@@ -21,10 +22,13 @@ package struct Supervisor {
     /// - Parameters:
     ///   - arguments: of the coordinator's first start.
     ///   - resumption: arguments to go on with the run in a directory.
+    ///   - chaos: faults to make on the way, and the seed of what is drawn for them.
     ///   - note: takes sentences for people.
     package init(
-        arguments: [String], resumption: @escaping (String) -> [String], note: @escaping (String) -> Void
+        arguments: [String], resumption: @escaping (String) -> [String], chaos: ChaosPlan? = nil, seed: UInt64 = 0,
+        note: @escaping (String) -> Void
     ) {
+        self.chaos = chaos.map { ChaosDriver($0, seed: seed) }
         self.arguments = arguments
         self.resumption = resumption
         self.note = note
@@ -37,11 +41,18 @@ package struct Supervisor {
         StopSignal.listen(endsWhenRepeated: false)
         // Where whoever started this one ignores it, the system would keep no child's end.
         signal(SIGCHLD, SIG_DFL)
+        let code = try keepGoing()
+        for line in chaos?.table(at: ContinuousClock.now) ?? [] { note(line) }
+        return code
+    }
+
+    private mutating func keepGoing() throws -> Int32 {
         while true {
             let child = try SupervisedProcess.start(nextArguments)
             starts += 1
             let ending = watch(child)
             close(child.link.descriptor)
+            chaos?.coordinatorDied()
             let how: String
             switch ending {
             case .exited(Self.heldCode) where starts > 1:
@@ -91,10 +102,11 @@ package struct Supervisor {
             }
             // Everything of a run may be killed at any moment; its directory is whole all the same.
             if StopSignal.isUrgent { kill(child.identifier, SIGKILL) }
+            if !isStopping { chaos?.look(at: ContinuousClock.now, coordinator: child.identifier) }
             if isLinked {
                 // A signal ends the waiting early.
                 var waiting = pollfd(fd: child.link.descriptor, events: Int16(POLLIN), revents: 0)
-                guard unsafe poll(&waiting, 1, 100) > 0 else { continue }
+                guard unsafe poll(&waiting, 1, chaos == nil ? 100 : 10) > 0 else { continue }
                 if let messages = child.link.receive(waits: false, into: &buffer) {
                     take(messages)
                 } else {
@@ -111,7 +123,11 @@ package struct Supervisor {
         for message in messages {
             switch message {
             case .run(let path): run = path
-            case .step(let step): policy.stepDone(step)
+            case .step(let step):
+                policy.stepDone(step)
+                chaos?.stepDone(step, at: ContinuousClock.now)
+            case .worker(let number, let process): chaos?.note(worker: number, process: process)
+            case .dropped(let count): chaos?.note(dropped: count)
             case .finished(let code): finished = code
             case .stop: break
             }

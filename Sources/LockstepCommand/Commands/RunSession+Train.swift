@@ -46,7 +46,7 @@ extension RunSession {
         case .local(let workers):
             roster = try await ClusterTraining.train(
                 trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads,
-                auditShare: auditShare, shouldStop: stop,
+                auditShare: auditShare, shouldStop: stop, supervisor: supervisor,
                 note: { display.note($0) }, stepDone: stepDone)
         case .open(let endpoint, let keys, let fallbackAfter):
             roster = try await ClusterTraining.coordinate(

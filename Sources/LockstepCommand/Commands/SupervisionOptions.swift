@@ -8,21 +8,38 @@ struct SupervisionOptions: ParsableArguments {
     @Flag(help: .hidden)
     var supervised = false
 
+    /// With --supervised: the share of messages to throw away, and the seed of which.
+    @Option(help: .hidden)
+    var dropRate: Double = 0
+
+    @Option(help: .hidden)
+    var dropSeed: UInt64 = 0
+
     /// The connection to the supervisor of this process.
-    func connection() -> SupervisorConnection? { supervised ? SupervisorConnection() : nil }
+    func connection() -> SupervisorConnection? {
+        guard supervised else { return nil }
+        return SupervisorConnection(loss: dropRate > 0 ? MessageLoss(rate: dropRate, seed: dropSeed) : nil)
+    }
 
     /// Supervises this very command, whose arguments are the process's own.
     ///
-    /// - Parameters: what a resumption of it is to be given again.
-    static func supervise(workers: Int, audit: AuditOption, threads: Int?, json: Bool) throws {
+    /// - Parameters:
+    ///   - workers, audit, threads, json: what a resumption of it is to be given again.
+    ///   - chaos: faults to make on the way.
+    static func supervise(
+        workers: Int, audit: AuditOption, threads: Int?, json: Bool, chaos: ChaosPlan? = nil, seed: UInt64 = 0
+    ) throws {
         let own = Array(CommandLine.arguments.dropFirst())
-        var options = ["--supervised", "--workers", "\(workers)"]
+        var supervised = ["--supervised"]
+        if let rate = chaos?.dropRate, rate > 0 { supervised += ["--drop-rate", "\(rate)", "--drop-seed", "\(seed)"] }
+        var options = supervised + ["--workers", "\(workers)"]
         if let audit = audit.audit { options += ["--audit", audit] }
         if let threads { options += ["--threads", "\(threads)"] }
         if json { options.append("--json") }
         var supervisor = Supervisor(
-            arguments: own.prefix(1) + ["--supervised"] + own.dropFirst(),
+            arguments: own.prefix(1) + supervised + own.dropFirst(),
             resumption: { [options] run in ["resume"] + options + ["--", run] },
+            chaos: chaos, seed: seed,
             note: { sentence in
                 // The progress line of the process that died may stand open.
                 Output.tell(ProgressDisplay.showsOneLine ? "\r\(sentence)\u{1B}[K\n" : "\(sentence)\n")

@@ -69,6 +69,17 @@ struct TrainCommand: AsyncParsableCommand {
 
     @OptionGroup var audit: AuditOption
 
+    @Option(
+        help: ArgumentHelp(
+            "Faults to make on the way, to see that the trained bits are the same; a table says what each cost.",
+            discussion: """
+                Set apart by semicolons: kill worker [N] WHEN, kill coordinator WHEN, stall worker [N] for TIME [WHEN], stall \
+                coordinator for TIME [WHEN], drop SHARE%. WHEN is every TIME, after TIME or at step N; a TIME is 500ms, 5s or 2m. \
+                Which worker is hit, and which messages are dropped, follows from --seed. As in: \
+                --chaos 'kill worker every 5s; kill coordinator at step 300; stall worker 2 for 10s; drop 1%'.
+                """, valueName: "faults"))
+    var chaos: String?
+
     @OptionGroup var supervision: SupervisionOptions
 
     func run() async throws {
@@ -76,9 +87,12 @@ struct TrainCommand: AsyncParsableCommand {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
         }
         let auditShare = try audit.share(hasWorkers: workers > 0)
+        if chaos != nil, workers == 0 { throw UsageError("--chaos: expected --workers 1 or more beside it") }
         if workers > 0, !supervision.supervised {
             return try SupervisionOptions.supervise(
-                workers: workers, audit: audit, threads: output.threads, json: output.json)
+                workers: workers, audit: audit, threads: output.threads, json: output.json,
+                chaos: chaos.map { text throws(ClusterError) in try ChaosPlan(text, workers: workers) },
+                seed: training.seed ?? 0)
         }
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()

@@ -1,0 +1,103 @@
+internal import Foundation
+
+/// Does what a plan says to the processes of a run, from where they are supervised, and keeps count of what it cost.
+struct ChaosDriver {
+    private let plan: ChaosPlan
+    private var random: SplitMix
+    private var costs: ChaosCosts
+
+    /// The process of each worker, by its number from 0.
+    private var workers: [Int: pid_t] = [:]
+    /// When the first step was done; nothing is done before.
+    private var begun: ContinuousClock.Instant?
+    private var step: UInt64 = 0
+    /// When each order is due next; nil once it is done with.
+    private var due: [ContinuousClock.Instant?]
+    private var stalled: [(process: pid_t, until: ContinuousClock.Instant)] = []
+
+    init(_ plan: ChaosPlan, seed: UInt64) {
+        self.plan = plan
+        random = SplitMix(seed: seed)
+        costs = ChaosCosts(orders: plan.orders.map(\.text), dropRate: plan.dropRate, seed: seed)
+        due = Array(repeating: nil, count: plan.orders.count)
+    }
+
+    mutating func note(worker: Int, process: pid_t) { workers[worker] = process == 0 ? nil : process }
+
+    mutating func note(dropped count: Int) { costs.dropped += count }
+
+    mutating func stepDone(_ step: UInt64, at now: ContinuousClock.Instant) {
+        self.step = max(self.step, step)
+        costs.stepDone(step, at: now)
+        guard begun == nil else { return }
+        begun = now
+        for (index, order) in plan.orders.enumerated() {
+            switch order.occasion {
+            case .every(let duration), .after(let duration): due[index] = now + duration
+            case .atStep: due[index] = now
+            }
+        }
+    }
+
+    /// The coordinator is gone, and its workers with it.
+    mutating func coordinatorDied() {
+        workers = [:]
+        stalled = []
+    }
+
+    /// What was done and what it cost, a line each, once the run is over.
+    mutating func table(at now: ContinuousClock.Instant) -> [String] {
+        costs.finish(at: now)
+        return costs.table()
+    }
+
+    /// Does what is due, where the one it is for is there.
+    mutating func look(at now: ContinuousClock.Instant, coordinator: pid_t) {
+        stalled.removeAll { stall in
+            if now >= stall.until { kill(stall.process, SIGCONT) }
+            return now >= stall.until
+        }
+        for (index, order) in plan.orders.enumerated() {
+            guard let time = due[index], now >= time else { continue }
+            if case .atStep(let wanted) = order.occasion, step < wanted { continue }
+            guard let process = process(for: order.target, coordinator: coordinator) else { continue }
+            switch order.deed {
+            case .kill:
+                kill(process, SIGKILL)
+                costs.begin(index, at: now, lasting: .zero)
+            case .stall(let duration):
+                kill(process, SIGSTOP)
+                stalled.append((process, now + duration))
+                costs.begin(index, at: now, lasting: duration)
+            }
+            if case .every(let duration) = order.occasion { due[index] = now + duration } else { due[index] = nil }
+        }
+    }
+
+    private mutating func process(for target: ChaosPlan.Target, coordinator: pid_t) -> pid_t? {
+        switch target {
+        case .coordinator: coordinator
+        case .worker(let number?): workers[number - 1]
+        // One that is stopped is as good as hit already.
+        case .worker(nil):
+            workers.keys.sorted().compactMap { workers[$0] }.filter { worker in
+                !stalled.contains { $0.process == worker }
+            }.randomElement(using: &random)
+        }
+    }
+}
+
+/// SplitMix64, Steele and others 2014: for choices that shall be the same under the same seed, and decide nothing about numbers.
+struct SplitMix: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}
