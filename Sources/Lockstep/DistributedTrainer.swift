@@ -92,7 +92,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
             "train: \(workers) workers, \(threads) threads; expected 0 or more, and 1 or more")
         let place = DistributedTrainings.next()
         // A worker for a later training comes by this one: it needs its result, not its workers.
-        let isOnTheWay = try workIfAsked(place)
+        let isOnTheWay = workIfAsked(place)
         let workers = isOnTheWay ? 0 : workers
         let trainer = ModuleTrainer(
             task, place: place, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
@@ -132,13 +132,33 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     /// In a process that was started as a worker for this training: works until the coordinator is done, and ends the process.
     ///
     /// - Returns: whether it is a worker for a training that comes later in the program.
-    private func workIfAsked(_ place: Int) throws -> Bool {
+    private func workIfAsked(_ place: Int) -> Bool {
         let environment = ProcessInfo.processInfo.environment
         guard let address = environment[LocalWorkers.endpointVariable] else { return false }
-        if let wanted = environment[LocalWorkers.trainingVariable].flatMap({ Int($0) }), place < wanted { return true }
-        let endpoint = try Endpoint(address)
+        do {
+            if let text = environment[LocalWorkers.trainingVariable] {
+                guard let wanted = Int(text) else {
+                    throw ClusterError(
+                        exitCode: 2, "\(LocalWorkers.trainingVariable) '\(text)': expected a whole number")
+                }
+                if place < wanted { return true }
+            }
+            guard let endpoint = try? Endpoint(address) else {
+                throw ClusterError(
+                    exitCode: 2,
+                    "\(LocalWorkers.endpointVariable) '\(address)': expected an endpoint, as the launcher gives it")
+            }
+            try work(at: endpoint, name: environment[LocalWorkers.nameVariable], place)
+        } catch let error as ClusterError {
+            Self.end(error.exitCode, error.description)
+        } catch {
+            Self.end(1, "\(error)")
+        }
+    }
+
+    private func work(at endpoint: Endpoint, name: String?, _ place: Int) throws -> Never {
         try ClusterTraining.requireReachable(endpoint)
-        let name = try environment[LocalWorkers.nameVariable].map(ClusterTraining.workerName)
+        let name = try name.map(ClusterTraining.workerName)
         let (task, seed) = (task, seed)
         let end = try ClusterTraining.work(
             for: endpoint, local: name,
@@ -147,8 +167,13 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                 let computer = ModuleComputer(task, seed: seed)
                 return ModuleTrainer.modelBytes(of: task, place: place, computer) == bytes ? computer : nil
             }, note: { _ in })
-        if end.code != 0 { FileHandle.standardError.write(Data("worker: \(end.sentence)\n".utf8)) }
-        exit(end.code)
+        Self.end(end.code, end.sentence)
+    }
+
+    /// Ends the process, with a line for people unless all is well.
+    private static func end(_ code: Int32, _ sentence: String) -> Never {
+        if code != 0 { FileHandle.standardError.write(Data("worker: \(sentence)\n".utf8)) }
+        exit(code)
     }
 }
 

@@ -33,6 +33,7 @@ struct Lockstep: AsyncParsableCommand {
         Output.occupyStandardDescriptors()
         do {
             try selectInstructionSet()
+            try CrashPoint.requireOrders()
             FloatingPointEnvironment.prepareThread()
             try requireCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()

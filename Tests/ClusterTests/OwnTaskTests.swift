@@ -25,6 +25,24 @@ struct `A program that trains a task of its own` {
         #expect(thrice.output == alone + alone + alone && thrice.errors.isEmpty, "\(thrice)")
     }
 
+    @Test(
+        arguments: [
+            (["LOCKSTEP_WORKER_CONNECT": "nonsense"], "LOCKSTEP_WORKER_CONNECT 'nonsense': expected an endpoint"),
+            (["LOCKSTEP_WORKER_CONNECT": "tcp://192.0.2.1:1"], "192.0.2.1"),
+            (["LOCKSTEP_WORKER_CONNECT": "tcp://127.0.0.1:1", "LOCKSTEP_WORKER_NAME": "xyz"], "worker name 'xyz'"),
+            (
+                ["LOCKSTEP_WORKER_CONNECT": "tcp://127.0.0.1:1", "LOCKSTEP_WORKER_TRAINING": "last"],
+                "LOCKSTEP_WORKER_TRAINING 'last': expected a whole number"
+            ),
+        ] as [([String: String], String)])
+    func `ends with one line and exit code 2 when it is started as a worker of nobody`(
+        environment: [String: String], sentence: String
+    ) throws {
+        let outcome = try Workplace().run(["1"], program: "ParityExample", environment: environment)
+        #expect(outcome.code == 2 && outcome.output.isEmpty, "\(outcome)")
+        #expect(outcome.errors.contains(sentence) && outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome)")
+    }
+
     @Test func `goes on when a worker is killed`() throws {
         let place = try Workplace()
         let alone = try place.run(["0"], program: "ParityExample")

@@ -172,6 +172,9 @@ struct TrainingOptions: ParsableArguments {
         configuration.cell = try choice(cell, "--cell", Cell.self) ?? configuration.cell
         configuration.nonlinearity =
             try choice(nonlinearity, "--nonlinearity", Nonlinearity.self) ?? configuration.nonlinearity
+        if let nonlinearity, configuration.cell != .rnn {
+            throw UsageError("--nonlinearity \(nonlinearity): expected --cell rnn, not \(configuration.cell.rawValue)")
+        }
         configuration.embeddingDim = embeddingDim ?? configuration.embeddingDim
         configuration.hiddenSize = hiddenSize ?? configuration.hiddenSize
         configuration.numLayers = numLayers ?? configuration.numLayers

@@ -114,7 +114,22 @@ package struct RunDirectory: Sendable, Equatable {
     /// Makes this process the one that writes the run.
     ///
     /// - Throws: `RunError.held` when another process is that.
-    package func hold() throws(RunError) -> HeldRun { try HeldRun(self, RunLock(run: path)) }
+    package func hold() throws(RunError) -> HeldRun {
+        try requireFiles()
+        return try HeldRun(self, RunLock(run: path))
+    }
+
+    /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written, before anything is.
+    private func requireFiles() throws(RunError) {
+        let files = [
+            Self.configurationName, Self.summaryName, "ledger.jsonl", "metrics.jsonl", "latest", "incarnation",
+            RunLock.fileName,
+        ]
+        for name in files {
+            guard let kind = FileSystem.kind(of: "\(path)/\(name)"), kind != .file else { continue }
+            throw RunError(.damaged, "\(path)/\(name): not a regular file; expected one, as the run has it, or nothing")
+        }
+    }
 
     var ledgerPath: String { "\(path)/ledger.jsonl" }
     var metricsPath: String { "\(path)/metrics.jsonl" }

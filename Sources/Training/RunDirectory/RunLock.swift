@@ -17,9 +17,6 @@ final class RunLock: Sendable {
     /// - Throws: `RunError.held`, naming the holder, when another process has it.
     init(run: String) throws(RunError) {
         let path = "\(run)/\(Self.fileName)"
-        if let kind = FileSystem.kind(of: path), kind != .file {
-            throw RunError(.damaged, "\(path): not a regular file; expected the run's lock, or nothing")
-        }
         // Closed on exec: a child that inherited it would hold the run after its parent's death.
         let descriptor = retrying { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
         guard descriptor >= 0 else { throw RunError(FileFailure("write", path, number: errno)) }

@@ -52,6 +52,15 @@ private let badPlaces: [BadInput] = [
     ("@run", "lockstep resume"), ("@directory/../run/checkpoints", "expected a directory that is empty"),
 ].map { place, sentence in BadInput("train --set hello --steps 3 --run \(place)", says: sentence) }
 
+/// Directories that hold no keys.
+private let badKeys: [BadInput] = [
+    .init("worker --connect tcp://127.0.0.1:1 --keys @missing", says: "missing"),
+    .init("worker --connect tcp://127.0.0.1:1 --keys @text", says: "text"),
+    .init("worker --connect tcp://127.0.0.1:1", says: "/dev/null", environment: ["LOCKSTEP_KEYS": "/dev/null"]),
+    .init("coordinator --bind tcp://127.0.0.1:* --keys @directory --set hello --run @new", says: "directory"),
+    .init("coordinator --bind tcp://127.0.0.1:* --keys @pipe --set hello --run @new", says: "pipe"),
+]
+
 @Suite(.tags(.processes), .timeLimit(.minutes(2)))
 struct `A file is answered with one line and exit code 2` {
     @Test(arguments: badTexts) func `that is no text`(input: BadInput) throws { try input.expectRefusal() }
@@ -59,6 +68,8 @@ struct `A file is answered with one line and exit code 2` {
     @Test(arguments: badParameters) func `that is not the model's parameters`(input: BadInput) throws {
         try input.expectRefusal()
     }
+
+    @Test(arguments: badKeys) func `that is no directory of keys`(input: BadInput) throws { try input.expectRefusal() }
 
     @Test(arguments: badPlaces) func `in whose place no run can be made`(input: BadInput) throws {
         try input.expectRefusal()

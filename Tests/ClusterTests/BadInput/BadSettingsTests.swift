@@ -47,7 +47,7 @@ private let badNames: [BadInput] = [
     .init("\(text) --cell ''", says: "--cell '': expected rnn, lstm or gru\n"),
     .init("\(text) --optimizer adma", says: "expected adam, adamw, sgd or rmsprop; did you mean adam?"),
     .init("\(text) --schedule cosin", says: "--schedule 'cosin'", "did you mean cosine?"),
-    .init("\(text) --nonlinearity rellu", says: "expected tanh or relu; did you mean relu?"),
+    .init("\(text) --cell rnn --nonlinearity rellu", says: "expected tanh or relu; did you mean relu?"),
     .init("\(text) --tokens byte", says: "expected characters or bytes; did you mean bytes?"),
     .init("\(text) --task language-modle", says: "expected language-model; did you mean language-model?"),
     .init("train --set additon --run @new", says: "expected addition, reber or hello; did you mean addition?"),
@@ -66,6 +66,8 @@ private let badCombinations: [BadInput] = [
     .init("train --set hello --batch-size 4 --run @new", says: "--batch-size 4", "expected 1"),
     .init("train --set hello --seq-len 9 --run @new", says: "--seq-len 9", "expected 5"),
     .init("\(text) --nesterov", says: "--nesterov: expected --optimizer sgd"),
+    .init("\(text) --nonlinearity relu", says: "--nonlinearity relu: expected --cell rnn, not lstm"),
+    .init("bench --batch-size 0", says: "--batch-size 0: expected a whole number from 1 to 65536"),
     .init("\(text) --amsgrad --optimizer sgd", says: "--amsgrad: expected --optimizer adam or adamw, not sgd"),
     .init("\(text) --momentum 0.9", says: "--momentum 0.9: expected --optimizer sgd or rmsprop, not adam"),
     .init("\(text) --momentum -1 --optimizer sgd", says: "--momentum -1.0: expected 0 or a positive number"),
@@ -106,6 +108,12 @@ private let badCombinations: [BadInput] = [
     .init("lesson gru --epochs 0", says: "--epochs 0"), .init("lesson gru --lr nan", says: "--lr nan"),
     .init("--version", says: "LOCKSTEP_ISA", "'AVX2'", environment: ["LOCKSTEP_ISA": "AVX2"]),
     .init("--version", says: "LOCKSTEP_ISA", environment: ["LOCKSTEP_ISA": " \u{2603}"]),
+    .init(
+        "--version", says: "LOCKSTEP_CRASH_AT 'updated'", "expected POINT:STEP:FILE",
+        environment: ["LOCKSTEP_CRASH_AT": "updated"]),
+    .init(
+        "\(text) --steps 3", says: "'uptated:3:/tmp/x'", "reduced, updated",
+        environment: ["LOCKSTEP_CRASH_AT": "before-step:1:/tmp/x,uptated:3:/tmp/x"]),
 ]
 
 /// Addresses that lead nowhere, and files in their place.

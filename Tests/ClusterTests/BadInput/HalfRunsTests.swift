@@ -113,6 +113,12 @@ private let halfRuns: [HalfRun] = [
     .init(
         "a word for an incarnation", "echo x > incarnation", ["resume"], says: "incarnation: expected a whole number"),
     .init("an incarnation of 10 GB", "truncate -s 10G incarnation", ["resume"], says: "incarnation"),
+    .init(
+        "a directory for a summary", "rm summary.json; mkdir summary.json", ["resume"],
+        says: "summary.json: not a regular"),
+    .init(
+        "a link for a ledger", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["resume", "verify"], says: "ledger.jsonl"),
+    .init("a directory for latest", "rm latest; mkdir latest", ["resume"], says: "latest: not a regular file"),
     .init("a directory for metrics", "rm metrics.jsonl; mkdir metrics.jsonl", ["resume"], says: "metrics.jsonl"),
     .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume"], says: "metrics.jsonl"),
 ]

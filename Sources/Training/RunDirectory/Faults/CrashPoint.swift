@@ -28,16 +28,29 @@ package enum CrashPoint: String, CaseIterable, Sendable {
         let mark: String
     }
 
-    private static let orders: [Order] = {
-        guard let text = ProcessInfo.processInfo.environment[variable] else { return [] }
-        return text.split(separator: ",").compactMap { order in
-            let parts = order.split(separator: ":", maxSplits: 2).map(String.init)
-            guard parts.count == 3, let point = CrashPoint(rawValue: parts[0]), let step = UInt64(parts[1]) else {
-                return nil
-            }
-            return Order(point: point, step: step, mark: parts[2])
+    private static let orders = ordersAsWritten.compactMap(order)
+
+    private static var ordersAsWritten: [Substring] {
+        let text = ProcessInfo.processInfo.environment[variable] ?? ""
+        return text.isEmpty ? [] : text.split(separator: ",", omittingEmptySubsequences: false)
+    }
+
+    private static func order(_ text: Substring) -> Order? {
+        let parts = text.split(separator: ":", maxSplits: 2).map(String.init)
+        guard parts.count == 3, let point = CrashPoint(rawValue: parts[0]), let step = UInt64(parts[1]) else {
+            return nil
         }
-    }()
+        return Order(point: point, step: step, mark: parts[2])
+    }
+
+    /// Refuses an order that no process could carry out.
+    package static func requireOrders() throws(ConfigurationError) {
+        for text in ordersAsWritten where order(text) == nil {
+            let points = allCases.map(\.rawValue).joined(separator: ", ")
+            throw ConfigurationError(
+                description: "\(variable) '\(text)': expected POINT:STEP:FILE, the point one of \(points)")
+        }
+    }
 
     /// Ends the process here when a test has asked for it.
     ///
