@@ -148,7 +148,8 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                     exitCode: 2,
                     "\(LocalWorkers.endpointVariable) '\(address)': expected an endpoint, as the launcher gives it")
             }
-            try work(at: endpoint, name: environment[LocalWorkers.nameVariable], place)
+            let memory = environment[LocalWorkers.memoryVariable].flatMap { $0.isEmpty ? nil : $0 }
+            try work(at: endpoint, name: environment[LocalWorkers.nameVariable], memory: memory, place)
         } catch let error as ClusterError {
             Self.end(error.exitCode, error.description)
         } catch {
@@ -156,13 +157,12 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         }
     }
 
-    private func work(at endpoint: Endpoint, name: String?, _ place: Int) throws -> Never {
+    private func work(at endpoint: Endpoint, name: String?, memory: String?, _ place: Int) throws -> Never {
         try ClusterTraining.requireReachable(endpoint)
         let name = try name.map(ClusterTraining.workerName)
         let (task, seed) = (task, seed)
         let end = try ClusterTraining.work(
-            for: endpoint, local: name,
-            memory: environment[LocalWorkers.memoryVariable].flatMap { $0.isEmpty ? nil : $0 },
+            for: endpoint, local: name, memory: memory,
             makeModel: { bytes in
                 let computer = ModuleComputer(task, seed: seed)
                 return ModuleTrainer.modelBytes(of: task, place: place, computer) == bytes ? computer : nil

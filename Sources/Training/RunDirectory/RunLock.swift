@@ -20,8 +20,14 @@ final class RunLock: Sendable {
         // Closed on exec: a child that inherited it would hold the run after its parent's death.
         let descriptor = retrying { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
         guard descriptor >= 0 else { throw RunError(FileFailure("write", path, number: errno)) }
-        guard retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
+        var attempts = 0
+        while retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
             let number = errno
+            if number == EWOULDBLOCK, attempts < 20, Self.mayBeLetGo(path) {
+                attempts += 1
+                usleep(50_000)
+                continue
+            }
             close(descriptor)
             throw number == EWOULDBLOCK
                 ? RunError(.held, "\(run): held by \(Self.holder(path)); one process at a time can train a run")
@@ -37,10 +43,20 @@ final class RunLock: Sendable {
 
     deinit { close(descriptor) }
 
+    private static func readHolder(_ path: String) -> Holder? {
+        guard let bytes = try? InputFile.contents(of: path, limit: 4096) else { return nil }
+        return try? JSONText.decode(Holder.self, from: bytes, path: path)
+    }
+
+    /// Whether the lock is of this process or of one that is gone: a child that one of them has forked holds it, too, until it comes
+    /// to its exec a moment later.
+    private static func mayBeLetGo(_ path: String) -> Bool {
+        guard let holder = readHolder(path), holder.host == hostName else { return false }
+        return holder.pid == getpid() || (kill(holder.pid, 0) != 0 && errno == ESRCH)
+    }
+
     private static func holder(_ path: String) -> String {
-        guard let bytes = try? InputFile.contents(of: path, limit: 4096),
-            let holder = try? JSONText.decode(Holder.self, from: bytes, path: path)
-        else { return "another process" }
+        guard let holder = readHolder(path) else { return "another process" }
         return "process \(holder.pid) on host \(holder.host) since \(holder.since)"
     }
 
