@@ -8,7 +8,11 @@ final class AllowList: Sendable {
     private struct State {
         var names: [PeerKey: String]
         var revoked: [PeerKey] = []
+        /// Every key that left the list: it stays out for as long as this coordinator runs, whatever comes back.
+        var withdrawn: Set<PeerKey> = []
         var notes: [String] = []
+        /// What could not be read when it was last looked at: said once, not every time.
+        var faults: [String] = []
         var refusals = 0
     }
 
@@ -17,20 +21,32 @@ final class AllowList: Sendable {
 
     init(_ directory: KeyDirectory) throws {
         self.directory = directory
-        state = Mutex(State(names: try Self.read(directory)))
+        let (names, faults) = try Self.read(directory)
+        state = Mutex(State(names: names, notes: faults, faults: faults))
     }
 
-    private static func read(_ directory: KeyDirectory) throws -> [PeerKey: String] {
-        Dictionary(uniqueKeysWithValues: try directory.allowedKeys().map { (PeerKey($0.key.text), $0.value) })
+    private static func read(_ directory: KeyDirectory) throws -> (names: [PeerKey: String], faults: [String]) {
+        let (names, faults) = try directory.allowedKeys()
+        return (Dictionary(uniqueKeysWithValues: names.map { (PeerKey($0.key.text), $0.value) }), faults)
     }
 
-    /// Looks at the directory; a list that cannot be read stays as it was.
+    /// Looks at the directory; a list that cannot be read at all stays as it was.
     func refresh() {
         do {
-            let names = try Self.read(directory)
+            let (all, faults) = try Self.read(directory)
             state.withLock { state in
+                let back = all.filter { state.withdrawn.contains($0.key) }.values.sorted()
+                let names = all.filter { !state.withdrawn.contains($0.key) }
+                let faults =
+                    faults
+                    + back.map {
+                        "the key of worker \($0) was revoked before; it stays out until the coordinator is started again"
+                    }
+                state.notes += faults.filter { !state.faults.contains($0) }
+                state.faults = faults
                 let gone = state.names.filter { names[$0.key] == nil }
                 state.revoked += gone.keys
+                state.withdrawn.formUnion(gone.keys)
                 state.notes += gone.values.sorted().map { "the key of worker \($0) was revoked" }
                 state.notes += names.filter { state.names[$0.key] == nil }.values.sorted().map {
                     "the key of worker \($0) is admitted"
@@ -40,7 +56,8 @@ final class AllowList: Sendable {
         } catch {
             state.withLock { state in
                 let sentence = "the allow-list stays as it was: \(error)"
-                if state.notes.last != sentence, state.notes.count < 16 { state.notes.append(sentence) }
+                if state.faults != [sentence] { state.notes.append(sentence) }
+                state.faults = [sentence]
             }
         }
     }

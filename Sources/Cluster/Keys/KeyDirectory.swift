@@ -95,9 +95,24 @@ package struct KeyDirectory: Sendable {
         try read(allowed, isAllowed: true) + read(revoked, isAllowed: false)
     }
 
-    /// The keys on the allow-list, with their names.
-    func allowedKeys() throws -> [CurvePublicKey: String] {
-        Dictionary(try read(allowed, isAllowed: true).map { ($0.key, $0.name) }) { first, _ in first }
+    /// The keys that are admitted, with their names, and a sentence for each file that is not one: such a file admits nobody, and
+    /// keeps no other from being admitted or revoked. A key that stands among the revoked ones too is revoked.
+    func allowedKeys() throws -> (names: [CurvePublicKey: String], faults: [String]) {
+        var faults: [String] = []
+        func keys(in directory: String) throws -> [(CurvePublicKey, String)] {
+            try Self.names(in: directory).compactMap { name in
+                do {
+                    try Self.check(name)
+                    return (try KeyFile.readPublic("\(directory)/\(name).key"), name)
+                } catch {
+                    faults.append("\(error)")
+                    return nil
+                }
+            }
+        }
+        let admitted = Dictionary(try keys(in: allowed)) { first, _ in first }
+        let withdrawn = Set(try keys(in: revoked).map(\.0))
+        return (admitted.filter { !withdrawn.contains($0.key) }, faults)
     }
 
     package func coordinatorPair() throws(ClusterError) -> CurvePair { try KeyFile.readPair(coordinatorSecret) }
@@ -105,12 +120,15 @@ package struct KeyDirectory: Sendable {
     package func workerDirectory(_ name: String) -> String { "\(workers)/\(name)" }
 
     private func read(_ directory: String, isAllowed: Bool) throws -> [Entry] {
+        try Self.names(in: directory).map { name in
+            Entry(name: name, key: try KeyFile.readPublic("\(directory)/\(name).key"), isAllowed: isAllowed)
+        }
+    }
+
+    private static func names(in directory: String) throws -> [String] {
         guard FileManager.default.fileExists(atPath: directory) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { file in
-            guard file.hasSuffix(".key") else { return nil }
-            return Entry(
-                name: String(file.dropLast(4)), key: try KeyFile.readPublic("\(directory)/\(file)"),
-                isAllowed: isAllowed)
+        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap {
+            $0.hasSuffix(".key") ? String($0.dropLast(4)) : nil
         }
     }
 

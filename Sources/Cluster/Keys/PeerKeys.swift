@@ -11,7 +11,7 @@ package struct CoordinatorKeys: Sendable {
         directory = try KeyDirectory(path)
         pair = try directory.coordinatorPair()
         // A list that cannot be read is found out now.
-        _ = try directory.allowedKeys()
+        if let fault = try directory.allowedKeys().faults.first { throw ClusterError(exitCode: 2, fault) }
     }
 }
 

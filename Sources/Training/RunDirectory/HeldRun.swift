@@ -57,7 +57,7 @@ package final class HeldRun: Sendable {
     func writeCheckpoint(
         _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?
     ) throws(RunError) {
-        try FileSystem.synchronizeFile(directory.ledgerPath)
+        for path in [directory.ledgerPath, directory.metricsPath] { try FileSystem.synchronizeFile(path) }
         try checkpoints.write(
             step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss)
     }

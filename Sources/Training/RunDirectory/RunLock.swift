@@ -2,6 +2,9 @@ internal import Foundation
 internal import Interchange
 
 /// Holds a run for this process; the system lets go when the process ends, however it ends.
+///
+/// Both the directory and the file that names the holder are locked: whoever removes the file, which looks as if it had been left
+/// behind, does not let a second process in.
 final class RunLock: Sendable {
     /// Who holds a run, as the lock file says.
     private struct Holder: Codable {
@@ -12,27 +15,29 @@ final class RunLock: Sendable {
 
     static let fileName = "lock"
 
+    private let directory: Int32
     private let descriptor: Int32
 
     /// - Throws: `RunError.held`, naming the holder, when another process has it.
     init(run: String) throws(RunError) {
         let path = "\(run)/\(Self.fileName)"
         // Closed on exec: a child that inherited it would hold the run after its parent's death.
+        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard directory >= 0 else { throw RunError(FileFailure("open", run, number: errno)) }
         let descriptor = retrying { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
-        guard descriptor >= 0 else { throw RunError(FileFailure("write", path, number: errno)) }
-        var attempts = 0
-        while retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
+        guard descriptor >= 0 else {
             let number = errno
-            if number == EWOULDBLOCK, attempts < 20, Self.mayBeLetGo(path) {
-                attempts += 1
-                usleep(50_000)
-                continue
-            }
-            close(descriptor)
-            throw number == EWOULDBLOCK
-                ? RunError(.held, "\(run): held by \(Self.holder(path)); one process at a time can train a run")
-                : RunError(FileFailure("lock", path, number: number))
+            close(directory)
+            throw RunError(FileFailure("write", path, number: number))
         }
+        do {
+            for part in [directory, descriptor] { try Self.lock(part, of: run, path) }
+        } catch {
+            close(directory)
+            close(descriptor)
+            throw error
+        }
+        self.directory = directory
         self.descriptor = descriptor
         let holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601))
         let text = try JSONText.encode(holder, .oneLine, as: path)
@@ -41,7 +46,25 @@ final class RunLock: Sendable {
         else { throw RunError(FileFailure("write", path, number: errno)) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        close(descriptor)
+        close(directory)
+    }
+
+    private static func lock(_ descriptor: Int32, of run: String, _ path: String) throws(RunError) {
+        var attempts = 0
+        while retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
+            let number = errno
+            if number == EWOULDBLOCK, attempts < 20, mayBeLetGo(path) {
+                attempts += 1
+                usleep(50_000)
+                continue
+            }
+            throw number == EWOULDBLOCK
+                ? RunError(.held, "\(run): held by \(holder(path)); one process at a time can train a run")
+                : RunError(FileFailure("lock", path, number: number))
+        }
+    }
 
     private static func readHolder(_ path: String) -> Holder? {
         guard let bytes = try? InputFile.contents(of: path, limit: 4096) else { return nil }
