@@ -3,6 +3,7 @@
 #
 #   ./scripts/fuzz.sh TARGET SECONDS     frame, conversation, payload, safetensors, configuration, vocabulary, text, ledger or manifest
 #   ./scripts/fuzz.sh all SECONDS        each of them in turn, SECONDS each
+#   ./scripts/fuzz.sh live SECONDS       raw connections to a running coordinator, SECONDS without keys and SECONDS with them
 #
 # Seeds are in Tests/Fuzzing/Corpus; what is learned stays in .build-fuzz/corpus, and an input that ends the process in
 # .build-fuzz/findings. A finding goes into the corpus, so that the test suite tries it for ever, and gets a test that says what was wrong.
@@ -12,13 +13,18 @@ cd "$(dirname "$0")/.."
 say() { printf '%s\n' "==> $*" >&2; }
 targets=(frame conversation payload safetensors configuration vocabulary text ledger manifest)
 usage() {
-    say "$1; expected: ./scripts/fuzz.sh TARGET SECONDS, TARGET one of ${targets[*]}, all"
+    say "$1; expected: ./scripts/fuzz.sh TARGET SECONDS, TARGET one of ${targets[*]}, all, live"
     exit 2
 }
 
 [ $# -eq 2 ] || usage "$# arguments"
-[[ " ${targets[*]} all " == *" $1 "* ]] || usage "target '$1'"
+[[ " ${targets[*]} all live " == *" $1 "* ]] || usage "target '$1'"
 [[ "$2" =~ ^[1-9][0-9]*$ ]] || usage "seconds '$2'"
+if [ "$1" = live ]; then
+    say "building"
+    swift build -c release --build-tests >&2
+    LOCKSTEP_FUZZ_SECONDS="$2" SWIFT_BACKTRACE=enable=no exec swift test -c release --skip-build --filter 'fuzzer of live'
+fi
 [ "$1" = all ] || targets=("$1")
 
 build=.build-fuzz

@@ -13,18 +13,21 @@ package enum ClusterTraining {
         /// Answers that were computed twice on purpose, and workers whose answer was wrong.
         package let audited: Int
         package let outvoted: Int
+        /// Messages and handshakes that should not have come, by kind.
+        package let rejected: [String: Int]
 
-        package init(seen: Int = 0, lost: Int = 0, audited: Int = 0, outvoted: Int = 0) {
+        package init(seen: Int = 0, lost: Int = 0, audited: Int = 0, outvoted: Int = 0, rejected: [String: Int] = [:]) {
             self.seen = seen
             self.lost = lost
             self.audited = audited
             self.outvoted = outvoted
+            self.rejected = rejected
         }
 
         init(_ loop: CoordinatorLoop) {
             self.init(
                 seen: loop.workersSeen, lost: loop.workersLost, audited: loop.answersAudited,
-                outvoted: loop.workersOutvoted)
+                outvoted: loop.workersOutvoted, rejected: loop.rejected)
         }
     }
 
@@ -103,6 +106,7 @@ package enum ClusterTraining {
         note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
+        OpenFiles.raiseLimit()
         let keys = endpoint.isTCP ? keys : nil
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),

@@ -83,7 +83,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     ///   - workers: processes to start on this machine; 0 computes in this one.
     ///   - threads: of this process, for what is computed in it.
     ///   - stepDone: told of every step.
-    /// - Throws: when workers give different answers, or sockets fail. A worker that is lost is neither: others take its shards.
+    /// - Throws: when workers give different answers, sockets fail, or the loss or a gradient is no finite number. A worker that is lost is neither: others take its shards.
     public func train(
         workers: Int = 0, threads: Int = 1, stepDone: sending @escaping (Step) -> Void = { _ in }
     ) async throws -> Result {
@@ -109,7 +109,9 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
             while !trainer.isDone {
                 trainer.beginStep()
                 trainer.compute(trainer.wholeStep, threads: threads)
-                done(trainer.finishStep(), workers: 0)
+                let report = trainer.finishStep()
+                if let part = report.nonFinite { throw DivergenceError(step: report.step, part: part) }
+                done(report, workers: 0)
             }
         } else {
             var random = SystemRandomNumberGenerator()
@@ -119,6 +121,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                 threads: threads,
                 shouldStop: { false }, note: { _ in },
                 stepDone: {
+                    if let part = $0.nonFinite { throw DivergenceError(step: $0.step, part: part) }
                     done($0, workers: $1)
                     return nil
                 })

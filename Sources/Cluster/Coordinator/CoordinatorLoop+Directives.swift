@@ -28,10 +28,10 @@ extension CoordinatorLoop {
         case .lost(let worker, let reason):
             outbox.discard(worker)
             if reason != .restarted { note("\(names[worker]) is lost: \(reason)") }
-        case .refused(let worker, let refusal): note("\(names[worker]) was refused: \(refusal.sentence)")
+        case .refused(let worker, let refusal): noteStranger("\(names[worker]) was refused: \(refusal.sentence)")
         case .dropped(let worker, let reason):
             outbox.discard(worker)
-            note("\(names[worker]) was dropped: \(reason)")
+            noteStranger("\(names[worker]) was dropped: \(reason)")
         case .outvoted(let worker, let step, let subtree):
             outbox.discard(worker)
             note(
@@ -47,7 +47,7 @@ extension CoordinatorLoop {
 
     private func publish(_ step: UInt64, to worker: WorkerID) {
         guard let parameters else { preconditionFailure("publish: step \(step) has no parameters yet") }
-        outbox.append(parameters.stream(to: worker), to: worker)
+        outbox.append(parameters.stream(to: worker), of: step, to: worker)
     }
 
     private func assign(_ range: ShardRange, _ step: UInt64, to worker: WorkerID) {
@@ -56,7 +56,7 @@ extension CoordinatorLoop {
                 .assignment, run: settings.run, incarnation: settings.incarnation, step: step, shards: range,
                 total: byteCount)
         }
-        outbox.append(OutgoingStream(stream), to: worker)
+        outbox.append(OutgoingStream(stream), of: step, to: worker)
     }
 
     private func store(_ frame: AnswerFrame) {
@@ -76,7 +76,14 @@ extension CoordinatorLoop {
         }
         children.noteAnswer(of: worker)
         do {
-            try trainer.add(trainer.answer(travelled: block, for: subtree))
+            let answer = try trainer.answer(travelled: block, for: subtree)
+            if let part = trainer.nonFinitePart(of: answer) {
+                note(
+                    "step \(step + 1), shards \(subtree): \(part) is not finite in the answer of \(names[worker]); it is computed again here"
+                )
+                return perform(.nonFinite(step: step, subtree: subtree, part: part))
+            }
+            try trainer.add(answer)
             perform(.folded(step: step, subtree: subtree))
         } catch {
             perform(.unusable(step: step, subtree: subtree, reason: "\(error)"))

@@ -30,6 +30,8 @@ package final class CoordinatorLoop {
     var ownAnswer: SubtreeAnswer?
     var failure: ClusterError?
     var names = WorkerNames()
+    private var strangerNotes = NoteLimit()
+    private var handshakesRefused = 0
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
     /// When the machine was last told anything.
@@ -76,6 +78,18 @@ package final class CoordinatorLoop {
     package var answersAudited: Int { machine.counters.audited }
     package var workersOutvoted: Int { machine.counters.outvoted }
 
+    /// What should not have come, by kind.
+    package var rejected: [String: Int] {
+        var rejected = machine.counters.rejected
+        if handshakesRefused > 0 { rejected["key"] = handshakesRefused }
+        return rejected
+    }
+
+    /// A sentence that somebody else can cause as often as he likes.
+    func noteStranger(_ sentence: String) {
+        for sentence in strangerNotes.take(sentence, at: clock.now - begun) { note(sentence) }
+    }
+
     /// Trains until the run is done or `shouldStop` says so.
     ///
     /// - Parameters:
@@ -118,12 +132,16 @@ package final class CoordinatorLoop {
         // Work that has not gone out yet is nobody's any more, and must not stand before the last word.
         outbox.discardAll()
         perform(.stop(reason: trainer.isDone ? "the run is done" : "the run was stopped"))
-        _ = try outbox.flush(sockets.data)
+        _ = try outbox.flush(sockets.data, at: clock.now - begun)
         // The connection stays until each of them has said goodbye: libzmq drops what has arrived and is not read when it closes.
         // A worker that this process started may say its first hello only now, and is told too.
         let deadline = clock.now + .seconds(2)
         while children.areAlive || !outbox.isEmpty || !machine.leaving.isEmpty, clock.now < deadline {
             try look(at: sockets, patience: .milliseconds(5))
+        }
+        if !rejected.isEmpty {
+            let kinds = rejected.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+            note("rejected: \(kinds.joined(separator: ", "))")
         }
         try sockets.close()
     }
@@ -139,6 +157,7 @@ package final class CoordinatorLoop {
         isReduced = false
         localWork = nil
         (ownWork, ownAnswer) = (nil, nil)
+        for worker in outbox.discardLaggards(at: trainer.step) { perform(.sendFailed(to: worker)) }
         perform(.beginStep(trainer.step))
     }
 
@@ -161,6 +180,7 @@ package final class CoordinatorLoop {
         if let changes = sockets.allowList?.takeNews() {
             for sentence in changes.notes { note(sentence) }
             for key in changes.revoked { perform(.revoked(key)) }
+            handshakesRefused = sockets.allowList?.refusals ?? 0
         }
         if news.isForsaken { perform(.nobodyComes) }
         if clock.now - lastTick > .milliseconds(100) {
@@ -173,7 +193,7 @@ package final class CoordinatorLoop {
         guard !outbox.isEmpty else { return [] }
         let begin = Trace.now()
         defer { if Trace.isOn { Trace.record(.send, since: begin) } }
-        return try outbox.flush(sockets.data)
+        return try outbox.flush(sockets.data, at: clock.now - begun)
     }
 
     private func take(_ arrival: Arrival) {

@@ -38,4 +38,20 @@ package struct CoordinatorCounters: Equatable, Sendable {
     package internal(set) var outvoted = 0
     /// Sums that were begun anew because a wrong answer was in them.
     package internal(set) var stepsRestarted = 0
+
+    /// What came and should not have, by kind: malformed messages by what was wrong with them, and well-formed ones of strangers. What
+    /// an honest worker may send too, such as an answer that comes late, is not in here.
+    package var rejected: [String: Int] {
+        var counts: [String: Int] = [:]
+        for (code, count) in malformed { counts[Self.word(code.rawValue), default: 0] += count }
+        for reason in [Stale.otherKey, .notAdmitted, .banned] where stale[reason] != nil {
+            counts[Self.word(reason.rawValue)] = stale[reason]
+        }
+        return counts
+    }
+
+    /// `headerLength` as it is written in files: `header_length`.
+    private static func word(_ name: String) -> String {
+        name.reduce(into: "") { word, letter in word += letter.isUppercase ? "_\(letter.lowercased())" : "\(letter)" }
+    }
 }

@@ -14,6 +14,8 @@ package enum CoordinatorEvent: Sendable {
     case folded(step: UInt64, subtree: Subtree)
     /// The answer of a `fold` directive was not what an answer holds; its sender is dropped.
     case unusable(step: UInt64, subtree: Subtree, reason: String)
+    /// The answer of a `fold` directive holds numbers that are not finite: it is computed again here, where no worker can be at fault.
+    case nonFinite(step: UInt64, subtree: Subtree, part: String)
     /// The sums of a `computeLocally` directive are in the reduction tree.
     case computedLocally(step: UInt64, range: ShardRange)
     /// The answer of a `computeOwn` directive is at hand; it stays there until `foldOwn` or `discardOwn`.

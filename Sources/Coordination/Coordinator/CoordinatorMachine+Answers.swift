@@ -2,11 +2,13 @@
 extension CoordinatorMachine {
     mutating func receiveAnswer(_ header: Header, from worker: WorkerID) {
         guard let subtree = header.subtree, subtree.end <= configuration.shards else {
-            return drop(worker, reason: "answer for shards up to \(header.range?.end ?? 0) of \(configuration.shards)")
+            return drop(
+                worker, .shards, reason: "answer for shards up to \(header.range?.end ?? 0) of \(configuration.shards)")
         }
         guard header.total % configuration.answerUnit == 0 else {
             return drop(
-                worker, reason: "answer of \(header.total) bytes; expected a multiple of \(configuration.answerUnit)")
+                worker, .total,
+                reason: "answer of \(header.total) bytes; expected a multiple of \(configuration.answerUnit)")
         }
         guard header.step == progress?.step else { return countStale(.step) }
         guard members[worker]!.holds(subtree, of: header.step) else { return countStale(.unassigned) }
@@ -28,7 +30,8 @@ extension CoordinatorMachine {
                 return countStale(.repeatedFrame)
             }
         } catch {
-            return drop(worker, reason: "answer for \(subtree): \(error)")
+            let code: DecodeError.Code = if case .changed = error { .checksum } else { .total }
+            return drop(worker, code, reason: "answer for \(subtree): \(error)")
         }
 
         members[worker]!.lastMoved = now
@@ -113,7 +116,19 @@ extension CoordinatorMachine {
         guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
         let worker = progress!.answers[subtree]!.worker
         forgetAnswers(for: subtree)
-        drop(worker, reason: "answer for \(subtree): \(reason)")
+        drop(worker, .payload, reason: "answer for \(subtree): \(reason)")
+    }
+
+    mutating func nonFinite(_ step: UInt64, _ subtree: Subtree, _ part: String) {
+        guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
+        let worker = progress!.answers[subtree]!.worker
+        forgetAnswers(for: subtree)
+        // Nobody else's answer may come between: what is computed here is added without asking.
+        progress!.pending.remove(subtree.shards)
+        for other in membersInOrder where other.holds(subtree, of: step) { markAnswered(subtree, by: other.id) }
+        progress!.recheck.append(subtree)
+        progress!.suspects.append(
+            (worker, "answer for \(subtree): \(part) was not finite, and was when it was computed again"))
     }
 
     mutating func computedLocally(_ step: UInt64, _ range: ShardRange) {

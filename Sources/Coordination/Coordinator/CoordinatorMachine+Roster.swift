@@ -45,14 +45,16 @@ extension CoordinatorMachine {
     }
 
     mutating func receiveMalformed(_ error: DecodeError, from worker: WorkerID) {
-        counters.malformed[error.code, default: 0] += 1
         if error.code == .version {
+            counters.malformed[.version, default: 0] += 1
             let refusal = Refusal(
                 .version, "the coordinator speaks protocol version \(error.wanted), the worker \(error.got)")
             remove(worker)
             refuse(worker, refusal)
         } else if members[worker] != nil {
-            drop(worker, reason: error.message)
+            drop(worker, error.code, reason: error.message)
+        } else {
+            counters.malformed[error.code, default: 0] += 1
         }
     }
 
@@ -147,7 +149,10 @@ extension CoordinatorMachine {
     }
 
     /// Takes an offender off the roster and tells it so.
-    mutating func drop(_ worker: WorkerID, reason: String) {
+    ///
+    /// - Parameter code: what it is counted as.
+    mutating func drop(_ worker: WorkerID, _ code: DecodeError.Code, reason: String) {
+        counters.malformed[code, default: 0] += 1
         expel(worker, Refusal(.malformed, "malformed message: \(reason)"), reason: reason)
     }
 

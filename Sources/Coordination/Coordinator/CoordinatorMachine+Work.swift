@@ -138,6 +138,10 @@ extension CoordinatorMachine {
     }
 
     private mutating func computeAlone() {
+        if progress!.local == nil, let subtree = progress!.recheck.popLast() {
+            progress!.local = subtree.range
+            return directives.append(.computeLocally(step: progress!.step, range: subtree.range))
+        }
         guard progress!.local == nil, let piece = progress!.pending.pieces.first else { return }
         guard let aloneSince, now - aloneSince >= configuration.fallbackAfter else { return }
         let subtree = Subtree.largest(startingAt: piece.first, within: min(piece.count, configuration.localShards))

@@ -49,6 +49,7 @@ package struct CoordinatorMachine: Sendable {
         case .beginStep(let step): begin(step)
         case .folded(let step, let subtree): folded(step, subtree)
         case .unusable(let step, let subtree, let reason): unusable(step, subtree, reason)
+        case .nonFinite(let step, let subtree, let part): nonFinite(step, subtree, part)
         case .computedLocally(let step, let range): computedLocally(step, range)
         case .computedOwn(let step, let subtree, let assembly): computedOwn(step, subtree, assembly)
         case .workerExited(let worker): lose(worker, .exited)
@@ -98,6 +99,8 @@ package struct CoordinatorMachine: Sendable {
     private mutating func begin(_ step: UInt64) {
         for member in membersInOrder { discardPartials(of: member.id) }
         discardVotes()
+        // The run went on, so the numbers were finite here: these workers' were not.
+        for (worker, reason) in progress?.suspects ?? [] { drop(worker, .payload, reason: reason) }
         progress = StepProgress(
             step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
             nextNotice: configuration.noticeAfter)

@@ -80,6 +80,9 @@ struct StepProgress: Sendable {
     var pending: ShardSet
     /// First whole answers.
     var answers: [Subtree: FirstAnswer] = [:]
+    /// Subtrees whose first answer was not finite, to be computed here; and who gave it.
+    var recheck: [Subtree] = []
+    var suspects: [(worker: WorkerID, reason: String)] = []
     /// What the coordinator is computing itself.
     var local: ShardRange?
     /// Shards that are in the reduction tree.

@@ -32,7 +32,7 @@ extension RunSession {
         on place: Place, auditShare: Double = 0, threads: Int, display: ProgressDisplay, json: Bool,
         supervisor: SupervisorConnection? = nil
     ) async throws {
-        var roster = ClusterTraining.Roster()
+        var roster: ClusterTraining.Roster?
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }
         let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
@@ -60,7 +60,8 @@ extension RunSession {
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(
-            workersSeen: roster.seen, workersLost: roster.lost, audited: roster.audited, outvoted: roster.outvoted)
+            workersSeen: roster?.seen ?? 0, workersLost: roster?.lost ?? 0, audited: roster?.audited ?? 0,
+            outvoted: roster?.outvoted ?? 0, rejected: roster?.rejected)
         if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }

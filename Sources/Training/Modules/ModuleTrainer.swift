@@ -91,6 +91,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         try SubtreeAnswer(travelled: block, subtree: subtree, layout: computer.layout, stateSize: 0)
     }
 
+    package func nonFinitePart(of answer: SubtreeAnswer) -> String? { answer.nonFinitePart(computer.layout) }
+
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
 
     package func answer(for subtree: Subtree) -> SubtreeAnswer {
@@ -135,7 +137,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         batch = []
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,
-            learningRate: Float(update.optimizer.learningRate), batch: 0, checksums: done.checksums)
+            learningRate: Float(update.optimizer.learningRate), batch: 0, checksums: done.checksums,
+            nonFinite: done.nonFinite)
     }
 
     /// Each model is used by one thread at a time.

@@ -54,15 +54,20 @@ package final class RunSession {
     ///   The next step begins after it.
     /// - Throws: what the checkpoint before has failed with, too.
     package func stepDone(_ report: StepReport, workers: Int? = nil) throws -> FollowUp? {
+        if let part = report.nonFinite {
+            try writer.wait()
+            throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
+        }
         if firstStepMilliseconds == nil { firstStepMilliseconds = ProcessAge.milliseconds }
         let trained = pace.stepDone(tokens: trainer.configuration.batchSize * trainer.configuration.seqLen)
         state.lastLoss = report.loss
-        if !report.loss.isFinite, !state.hasDiverged {
-            state.hasDiverged = true
-            observer.note("step \(report.step): the loss is \(report.loss); a lower --lr or --clip-norm may help")
-        }
         try writer.check()
         let saves = trainer.isCheckpointStep
+        // A finite gradient can still leave the range of numbers behind: no checkpoint is made of that.
+        if saves, let part = trainer.computer.model.firstNonFinite {
+            try writer.wait()
+            throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
+        }
         let hash = saves ? parametersSHA256(trainer.computer.model.namedTensors) : nil
         _ = try ledger.append(LedgerEntry(report, parametersSHA256: hash))
         let configuration = trainer.configuration
@@ -151,7 +156,8 @@ package final class RunSession {
 
     /// Saves what the run came to and writes `summary.json`.
     package func finish(
-        workersSeen: Int = 0, workersLost: Int = 0, audited: Int = 0, outvoted: Int = 0
+        workersSeen: Int = 0, workersLost: Int = 0, audited: Int = 0, outvoted: Int = 0,
+        rejected: [String: Int]? = nil
     ) throws -> RunSummary {
         try save()
         try writer.wait()
@@ -162,7 +168,7 @@ package final class RunSession {
             parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
             workersSeen: workersSeen, workersLost: workersLost, audited: audited, outvoted: outvoted,
             score: state.score?.value,
-            scoreName: state.score?.name, firstStepMilliseconds: firstStepMilliseconds)
+            scoreName: state.score?.name, firstStepMilliseconds: firstStepMilliseconds, rejected: rejected)
         try held.writeSummary(summary)
         return summary
     }

@@ -16,6 +16,8 @@ package struct StepReport: Sendable {
     /// A checksum of the batch's tokens.
     package let batch: UInt64
     package let checksums: StepChecksums
+    /// What of the step is not a finite number; nothing was updated then, and the run must end.
+    package let nonFinite: String?
 }
 
 /// One run's mathematics, wherever its gradients are computed: batches go out as shards, answers come in, parameters change.
@@ -100,6 +102,8 @@ package final class Trainer {
         64 + 4 * configuration.batchSize * (2 * source.sequenceLength + computer.description.stateSize)
     }
 
+    package func nonFinitePart(of answer: SubtreeAnswer) -> String? { answer.nonFinitePart(computer.layout) }
+
     /// Puts an answer into its place in the tree.
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) {
         try update.add(answer)
@@ -130,7 +134,8 @@ package final class Trainer {
         defer { batch = nil }
         return StepReport(
             step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
-            batch: batch.map(Self.checksum) ?? 0, checksums: done.checksums)
+            batch: batch.map(Self.checksum) ?? 0, checksums: done.checksums,
+            nonFinite: done.nonFinite)
     }
 
     private static func checksum(_ batch: TokenBatch) -> UInt64 {

@@ -20,6 +20,8 @@ package struct RunSummary: Codable, Sendable, Equatable {
     /// Answers that were computed twice on purpose, and workers whose answer was wrong; left out by earlier versions.
     package var audited: Int?
     package var outvoted: Int?
+    /// Messages and handshakes that a coordinator rejected, by kind; left out of runs without workers.
+    package var rejected: [String: Int]?
     /// The share that `scoreName` counts, 0 to 1; left out, as the name is, when the data has no score.
     package var score: Double?
     package var scoreName: String?
@@ -27,7 +29,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
     package var firstStepMilliseconds: Double?
 
     package enum CodingKeys: String, CodingKey {
-        case run, steps, seconds, parameters, score, audited, outvoted
+        case run, steps, seconds, parameters, score, audited, outvoted, rejected
         case trainLoss = "train_loss"
         case validationLoss = "validation_loss"
         case tokensPerSecond = "tokens_per_second"
@@ -44,8 +46,10 @@ package struct RunSummary: Codable, Sendable, Equatable {
         seconds: Double,
         parameters: Int, parametersSHA256: String, ledgerHead: String, workersSeen: Int = 0, workersLost: Int = 0,
         audited: Int? = nil, outvoted: Int? = nil,
-        score: Double? = nil, scoreName: String? = nil, firstStepMilliseconds: Double? = nil
+        score: Double? = nil, scoreName: String? = nil, firstStepMilliseconds: Double? = nil,
+        rejected: [String: Int]? = nil
     ) {
+        self.rejected = rejected
         self.run = run
         self.steps = steps
         self.trainLoss = trainLoss
@@ -80,6 +84,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         try members.encode(workersLost, forKey: .workersLost)
         try members.encodeIfPresent(audited, forKey: .audited)
         try members.encodeIfPresent(outvoted, forKey: .outvoted)
+        try members.encodeIfPresent(rejected, forKey: .rejected)
         try members.encodeIfPresent(score, forKey: .score)
         try members.encodeIfPresent(scoreName, forKey: .scoreName)
         try members.encodeIfPresent(firstStepMilliseconds, forKey: .firstStepMilliseconds)

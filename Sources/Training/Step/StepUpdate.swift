@@ -35,6 +35,8 @@ struct StepUpdate {
         /// The gradient's global norm before clipping.
         let norm: Float
         let checksums: StepChecksums
+        /// What is not a finite number, the loss or the gradient of a parameter: nothing was updated then.
+        var nonFinite: String?
     }
 
     mutating func begin() { tree = Self.emptyTree(shards, team) }
@@ -58,11 +60,20 @@ struct StepUpdate {
         let divisor = Float(max(root.tokens, 1))
         let gradients = layout.gradients(dense: root.storage, tables: root.tables)
         let norm = GradientNorm.norm(of: gradients, divisor: divisor, team: team)
+        let loss = root.lossSum / Double(max(root.tokens, 1))
+        guard loss.isFinite, norm.isFinite else {
+            let part =
+                layout.firstNonFinite(dense: root.storage, tables: root.tables)
+                ?? (loss.isFinite ? "the gradient's norm" : "the loss")
+            return Done(
+                loss: loss, tokens: root.tokens, norm: norm,
+                checksums: StepChecksums(gradient: [], parameters: [], shards: []), nonFinite: part)
+        }
         let clip = clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: clipNorm) : 1
         let trace = optimizer.step(
             gradients: gradients, divisor: divisor, clip: clip, team: team, copy: copy)
         return Done(
-            loss: root.lossSum / Double(max(root.tokens, 1)), tokens: root.tokens, norm: norm,
+            loss: loss, tokens: root.tokens, norm: norm,
             checksums: StepChecksums(
                 gradient: byName.map { trace.gradients[$0] }, parameters: byName.map { trace.parameters[$0] },
                 shards: StepChecksums.grouped(root.shardChecksums)))

@@ -117,6 +117,15 @@ package struct SubtreeAnswer: Sendable {
         }
     }
 
+    /// The first parameter whose gradient is not a number everywhere, or `the loss`; nil where all is well.
+    func nonFinitePart(_ layout: ParameterLayout) -> String? {
+        guard lossSum.isFinite else { return "the loss" }
+        if storage.areFinite(0..<denseCount), tables.allSatisfy({ $0.values.areFinite(0..<$0.values.count) }) {
+            return nil
+        }
+        return layout.firstNonFinite(dense: storage, tables: tables)
+    }
+
     private var statePlace: Int { denseCount + Self.countsSize + 2 * subtree.count }
 
     /// left + right, in place of left; the state goes its own way.

@@ -1,0 +1,26 @@
+import Foundation
+import Testing
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(2)))
+struct `A run whose numbers leave the range` {
+    @Test(arguments: [0, 2])
+    func `stops with the step, the layer and the last good checkpoint`(workers: Int) throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        let outcome = try place.run([
+            "train", "--set", "addition", "--hidden-size", "16", "--optimizer", "sgd", "--lr", "3e38", "--momentum",
+            "0.99",
+            "--clip-norm", "0", "--schedule", "constant", "--steps", "50", "--checkpoint-every", "1", "--run", run,
+            "--workers",
+            "\(workers)",
+        ])
+        #expect(outcome.code == 1, "\(outcome)")
+        #expect(
+            outcome.errors.contains("is not finite") && outcome.errors.contains("may help")
+                && outcome.errors.contains("--init-from \(run)/checkpoints/step-"), "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "\(run)/summary.json"))
+        // What is there is whole.
+        let verified = try place.run(["verify", run])
+        #expect(verified.code == 0, "\(verified)")
+    }
+}

@@ -1,0 +1,56 @@
+import Coordination
+import Interchange
+import Layers
+import Sequences
+import TensorCore
+import Testing
+import Training
+
+@Suite struct `A step whose numbers are none` {
+    private func trainer() throws -> Trainer {
+        var configuration = RunConfiguration(data: .generated(.addition))
+        configuration.hiddenSize = 9
+        configuration.batchSize = 16
+        configuration.steps = 5
+        return Trainer(configuration, source: try configuration.makeSource())
+    }
+
+    private func bits(_ trainer: Trainer) -> [UInt32] {
+        trainer.computer.model.parameters.flatMap { $0.values.map(\.bitPattern) }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    func `names what was not finite and changes nothing`(value: Float) throws {
+        let trainer = try trainer()
+        trainer.beginStep()
+        LocalCompute(threads: 1).compute(trainer.wholeStep, of: trainer)
+        #expect(trainer.finishStep().nonFinite == nil)
+        let last = try #require(trainer.computer.model.namedTensors.last?.name)
+        let parameter = try #require(trainer.computer.model.parameters.last)
+        parameter.storage.assign(parameter.values.map { _ in value })
+        let before = bits(trainer)
+        trainer.beginStep()
+        LocalCompute(threads: 2).compute(trainer.wholeStep, of: trainer)
+        let report = trainer.finishStep()
+        let part = try #require(report.nonFinite, "of \(last)")
+        #expect(part.contains("gradient") || part == "the loss", "\(part)")
+        #expect(bits(trainer) == before)
+    }
+
+    @Test(arguments: [Float.nan, .infinity])
+    func `is found in an answer of one worker, with the parameter's name`(value: Float) throws {
+        let trainer = try trainer()
+        trainer.beginStep()
+        let answer = try #require(trainer.computer.compute(trainer.work(for: ShardRange(0..<8))).first)
+        #expect(trainer.nonFinitePart(of: answer) == nil)
+        answer.lossSum = .nan
+        #expect(trainer.nonFinitePart(of: answer) == "the loss")
+        answer.lossSum = 1
+        let block = answer.storage
+        let index = 5
+        let travelled = try trainer.answer(travelled: block, for: answer.subtree)
+        unsafe travelled.storage.base[index] = value
+        let part = try #require(trainer.nonFinitePart(of: travelled))
+        #expect(part.hasPrefix("the gradient of "), "\(part)")
+    }
+}
