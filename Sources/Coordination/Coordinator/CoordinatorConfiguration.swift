@@ -39,6 +39,8 @@ package struct CoordinatorConfiguration: Sendable {
     /// The share of ranges that is computed twice on purpose, 0 to 1. With any, answers that differ are settled by a third
     /// computation; with none they end the run.
     package var auditShare = 0.0
+    /// The age at which a range is computed a second time as long as none has been done.
+    package var lateWithoutMedian: Duration = .seconds(5)
     /// How long to wait for a first worker before computing alone.
     package var fallbackAfter: Duration = .seconds(10)
     /// The most shards the coordinator computes at once, so that workers that come in take the rest.

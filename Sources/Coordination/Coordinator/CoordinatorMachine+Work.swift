@@ -92,7 +92,9 @@ extension CoordinatorMachine {
     }
 
     func isLate(_ startedAt: Duration) -> Bool {
-        guard let median = rangeTimes.median else { return false }
+        // Before any range is done nobody knows how long one takes: a worker that has all of the first step and never ends would keep
+        // an idle one waiting for ever.
+        guard let median = rangeTimes.median else { return now - startedAt > configuration.lateWithoutMedian }
         return now - startedAt > max(configuration.stragglerMinimum, median * 2)
     }
 
