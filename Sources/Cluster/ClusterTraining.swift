@@ -114,7 +114,13 @@ package enum ClusterTraining {
         let loop = CoordinatorLoop(trainer, settings: settings, note: note)
         // Encryption happens on libzmq's own threads.
         let context = try Context(ioThreads: keys == nil ? 1 : 2)
-        defer { context.terminateSoon() }
+        defer {
+            context.terminateSoon()
+            // libzmq removes them when its own thread comes to it, which may be after the end of this process.
+            for case .ipc(let path) in [settings.data.transport, settings.control.transport] {
+                _ = unsafe unlink(path)
+            }
+        }
         try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
         return Roster(loop)
     }

@@ -57,7 +57,7 @@ struct TrainCommand: AsyncParsableCommand {
         discussion: """
             Without --workers everything happens in this process; with --workers N the gradients are computed by N processes on \
             this machine, and the process that leads them is started again when it is killed. The trained parameters are the same, \
-            bit for bit. Ctrl-C finishes the step, saves, and says how to go on; a second one ends at once.
+            bit for bit. Ctrl-C saves the last whole step and says how to go on; a second one ends at once.
             """)
 
     @OptionGroup var training: TrainingOptions
