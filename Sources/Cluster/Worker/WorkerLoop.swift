@@ -200,6 +200,7 @@ package final class WorkerLoop {
             liveness = thread
         }
         note("joined run \(run)")
+        CrashPoint.reached(.workerGreeted, step: 0)
     }
 
     private func storeParameters(_ step: UInt64, _ offset: Int) {
@@ -216,6 +217,7 @@ package final class WorkerLoop {
             preconditionFailure("storeParameters: a payload at \(offset) does not fit")
         }
         loadedStep = nil
+        if payload.byteCount < 4 * parameterCount { CrashPoint.reached(.workerParameters, step: step + 1) }
     }
 
     private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {
@@ -227,6 +229,7 @@ package final class WorkerLoop {
                 model.importParameters(parameters)
                 loadedStep = step
             }
+            CrashPoint.reached(.workerComputing, step: step + 1)
             memory?.answers.begin(step)
             let place = memory.map { memory in AnswerPlace { memory.answers.take(count: $0)?.block } }
             answers = try model.answers(to: bytes, step: step, shards: range, in: place)
@@ -234,6 +237,7 @@ package final class WorkerLoop {
             return try perform(.leave(exitCode: 1, reason: "\(error)"), socket, context)
         }
         try perform(.computed(step: step, range: range), socket, context)
+        if machine.load == 0 { CrashPoint.reached(.workerIdle, step: step + 1, lingers: true) }
     }
 
     private func sendAnswer(_ step: UInt64, _ subtree: Subtree, _ socket: borrowing Socket) throws {
@@ -263,10 +267,12 @@ package final class WorkerLoop {
         while !stream.isDone {
             if try socket.send([stream.frame], within: .milliseconds(500)) == .sent {
                 stream.advance()
+                if !stream.isDone { CrashPoint.reached(.workerAnswering, step: step + 1, lingers: true) }
             } else if clock.now > deadline || StopSignal.received != nil {
                 // The coordinator is gone or stuck; the machine finds out and says hello again.
                 return
             }
         }
+        CrashPoint.reached(.workerAnswered, step: step + 1, lingers: true)
     }
 }

@@ -20,6 +20,20 @@ package enum CrashPoint: String, CaseIterable, Sendable {
     /// It has its name; the directory is not on the disk for certain.
     case checkpointNamed = "checkpoint-named"
 
+    // In a worker.
+    /// It is welcome and has asked for nothing yet; before any step, so of step 0.
+    case workerGreeted = "worker-greeted"
+    /// Some of the step's parameters are here, not all.
+    case workerParameters = "worker-parameters"
+    /// It has all that it needs for a range of the step.
+    case workerComputing = "worker-computing"
+    /// A part of an answer has gone out.
+    case workerAnswering = "worker-answering"
+    /// An answer has gone out, and nothing behind it.
+    case workerAnswered = "worker-answered"
+    /// It has asked for the next range and has none.
+    case workerIdle = "worker-idle"
+
     static let variable = "LOCKSTEP_CRASH_AT"
 
     private struct Order {
@@ -54,12 +68,15 @@ package enum CrashPoint: String, CaseIterable, Sendable {
 
     /// Ends the process here when a test has asked for it.
     ///
-    /// - Parameter step: counted from 1.
-    static func reached(_ point: CrashPoint, step: UInt64) {
+    /// - Parameters:
+    ///   - step: counted from 1.
+    ///   - lingers: whether what was sent before is to be on its way.
+    package static func reached(_ point: CrashPoint, step: UInt64, lingers: Bool = false) {
         guard !orders.isEmpty else { return }
         for order in orders where order.point == point && order.step == step {
             let descriptor = unsafe open(order.mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { continue }
+            if lingers { usleep(50_000) }
             kill(getpid(), SIGKILL)
         }
     }
