@@ -31,7 +31,6 @@ struct Lockstep: AsyncParsableCommand {
         // A reader that goes away (`lockstep … | head`) is an ordinary end of output, found by write's result.
         signal(SIGPIPE, SIG_IGN)
         Output.occupyStandardDescriptors()
-        allowManyDescriptors()
         do {
             try selectInstructionSet()
             try CrashPoint.requireOrders()
@@ -46,15 +45,6 @@ struct Lockstep: AsyncParsableCommand {
         } catch {
             ExitStatus.exit(with: error)
         }
-    }
-
-    /// Each connection to a coordinator takes a descriptor, of peers that never say who they are too; what the run itself opens must
-    /// not be refused for their sake. The usual limit of 1,024 is one that a process may raise by itself.
-    private static func allowManyDescriptors() {
-        var limit = rlimit()
-        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = min(limit.rlim_max, max(limit.rlim_cur, 65536))
-        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// Refuses a first word that is no command; the parser would only call it unexpected.
