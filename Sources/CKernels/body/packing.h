@@ -3,7 +3,6 @@
 // Rows of tile `index` when m rows are split into as few tiles as possible, as evenly as possible.
 static inline size_t ck_tile_first(size_t m, size_t tiles, size_t index) { return m * index / tiles; }
 
-
 // k steps of one tile that are packed before the next tile's: their copies lie side by side, and the lines of A that the tiles
 // share are still in the first-level cache when the next tile comes.
 enum { ck_pack_stretch = 8 };
