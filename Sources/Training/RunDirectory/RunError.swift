@@ -26,6 +26,8 @@ package struct RunError: Error, CustomStringConvertible {
     /// One line: what, where, wanted, got.
     package let message: String
     package let cause: (any Error)?
+    /// Whether it came while a run was on its way, which began well with all that the user named.
+    private var isMidway = false
 
     init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
@@ -56,6 +58,7 @@ package struct RunError: Error, CustomStringConvertible {
     /// Whether what the user named is at fault: a run that is half there or damaged, a file that is no file or may not be read, a place
     /// where nothing can be made. Otherwise it is the system's, or another process's.
     package var isBadInput: Bool {
+        if isMidway { return false }
         switch code {
         case .exists, .notARun, .changed, .damaged: return true
         case .held, .noSpace: return false
@@ -64,6 +67,19 @@ package struct RunError: Error, CustomStringConvertible {
             let isSystems = failure.number.map { [EIO, EMFILE, ENFILE, ENOMEM].contains($0) } ?? false
             return ["open", "read", "make directory"].contains(failure.operation) && !isSystems
         }
+    }
+
+    /// Whether the same may go well a moment later: the system is short of descriptors or memory.
+    var isPassing: Bool {
+        guard let number = (cause as? FileFailure)?.number else { return false }
+        return [EMFILE, ENFILE, ENOMEM].contains(number)
+    }
+
+    /// The same of a run that is on its way.
+    var midway: RunError {
+        var error = self
+        error.isMidway = true
+        return error
     }
 
     /// Reads through `body` and says what went wrong in this type.

@@ -37,6 +37,10 @@ import Training
                 #expect(known != nil && known?.message.contains("\n") == false, "place \(index): \(failure)")
                 if error == ENOSPC { #expect(known?.code == .noSpace, "place \(index): \(failure)") }
                 if error == EROFS { #expect(known?.code == .denied, "place \(index): \(failure)") }
+                // A run that has begun has nothing of the user's to find fault with.
+                if FileManager.default.fileExists(atPath: "\(place.path)/\(name)/run.json") {
+                    #expect(known?.isBadInput == false, "place \(index): \(failure)")
+                }
             }
             #expect(attempt(place, name, nil) == nil, "place \(index)")
             #expect(try place.bytes("\(name)/ledger.jsonl") == ledger, "place \(index)")

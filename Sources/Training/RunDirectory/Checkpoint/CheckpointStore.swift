@@ -74,6 +74,16 @@ extension CheckpointStore {
         step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int, validationLoss: Double? = nil
     ) throws(RunError) {
         precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep; the fewest is 1")
+        do {
+            try place(step: step, ledgerHead: ledgerHead, files, validationLoss: validationLoss)
+            try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: "latest", in: run)
+            try prune(upTo: step, keep: keep)
+        } catch { throw error.midway }
+    }
+
+    private func place(
+        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], validationLoss: Double?
+    ) throws(RunError) {
         let temporary = path(step, Self.writing)
         try FileSystem.makeDirectory(directory)
         try FileSystem.remove(temporary)
@@ -93,16 +103,20 @@ extension CheckpointStore {
             try? FileSystem.remove(temporary)
             throw error
         }
-        try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: "latest", in: run)
-        try prune(upTo: step, keep: keep)
     }
 
     private func prune(upTo step: UInt64, keep: Int) throws(RunError) {
         // A later step's checkpoint is one that could not be used when the run was taken up again.
         let steps = try steps().filter { $0 <= step }
         guard steps.count > keep else { return }
-        let losses = steps.compactMap { step in
-            (try? CheckpointManifest.read(in: path(step)))?.validationLoss.map { (step: step, loss: $0) }
+        var losses: [(step: UInt64, loss: Double)] = []
+        for step in steps {
+            do {
+                if let loss = try CheckpointManifest.read(in: path(step)).validationLoss { losses.append((step, loss)) }
+            } catch {
+                // One that only cannot be read now may be the best: all stay until the next is written.
+                if error.isPassing { return }
+            }
         }
         // Of equal ones the first is the best, as it is for whoever watches the run.
         let best = losses.filter { !$0.loss.isNaN }.min { ($0.loss, $0.step) < ($1.loss, $1.step) }
