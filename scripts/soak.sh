@@ -2,12 +2,15 @@
 # Does to trainings what the world does to them, and compares the trained bits with those of one that nothing happened to.
 #
 #   ./scripts/soak.sh --sample                  a few trials of each kind, in under a minute
-#   ./scripts/soak.sh                           all of them (hours)
-#   ./scripts/soak.sh --only kill-coordinator   kinds whose name contains that; --list names them
+#   ./scripts/soak.sh                           all of them, two at a time: about an hour on two cores
+#   ./scripts/soak.sh --only kill-coordinator   kinds whose name contains that, or the one that is named so; --list names them
 #   ./scripts/soak.sh --seed 7                  the same trials again; a seed is drawn and printed without
+#   ./scripts/soak.sh --only 'damage bit' --trial 501-1000 --seed 7     these trials alone, each as it is among all of them
 #   ./scripts/soak.sh --simulate 100000         beside them that many seeded simulations of the protocol
 #
-# Ends with one line, "trials …, faults …, differing bits …, leftovers …", and with 0 if nothing was wrong.
+# Says on standard error how far it is; a trial that finds something keeps no other from being done, and is named at the end with the
+# command that does it again. Ends with one line, "trials …, faults …, differing bits …, leftovers …", and with 0 if nothing was wrong.
+# Everything is tried as root with strace, a C compiler, ip (iproute2) and /dev/net/tun; without one of them it says what was not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,7 +41,16 @@ if [ -z "${LOCKSTEP_SOAK_BUILT:-}" ]; then
     swift build -c release --product lockstep >&2
 fi
 status=0
-python3 scripts/soak --lockstep .build/release/lockstep "${arguments[@]}" || status=$?
+# Whoever ends this script ends the trials, and they take away what they have made.
+python3 scripts/soak --lockstep .build/release/lockstep "${arguments[@]}" &
+trials=$!
+trap 'kill -TERM "$trials" 2>/dev/null || true' INT TERM HUP
+wait "$trials" || status=$?
+while kill -0 "$trials" 2>/dev/null; do
+    status=0
+    wait "$trials" || status=$?
+done
+trap - INT TERM HUP
 if [ -n "$simulations" ] && [ "$status" -ne 2 ]; then
     say "$simulations simulations"
     swift build -c release --build-tests >&2

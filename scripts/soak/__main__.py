@@ -2,15 +2,22 @@
 
 import argparse
 import random
-import subprocess
+import shlex
+import signal
 import sys
-import time
 
 import damage
 import disks
 import kills
+import namespaces
 import network
-from place import Workshop, Wrong
+import powercut
+import sites
+import workers
+from lanes import Lanes
+from place import Workshop
+
+MODULES = (kills, workers, damage, sites, powercut, disks, network)
 
 
 def main():
@@ -20,63 +27,89 @@ def main():
     parser.add_argument("--sample", action="store_true", help="a few trials of each kind")
     parser.add_argument("--only", action="append", help="kinds whose name contains this; may be given again")
     parser.add_argument("--trials", type=int, help="so many of each kind")
+    parser.add_argument("--trial", type=span, help="this one of each kind, or these: 7, or 1-500")
+    parser.add_argument("--jobs", type=int, default=2, help="trials at a time; default: 2")
     parser.add_argument("--minutes", type=float, help="begins no trial after that")
     parser.add_argument("--list", action="store_true", help="names the kinds")
     options = parser.parse_args()
 
-    kinds = [kind for module in (kills, damage, disks, network) for kind in module.kinds()]
+    kinds = [kind for module in MODULES for kind in module.kinds()]
     if options.list:
-        for name, full, sample, _ in kinds:
-            print(f"{name:40} {full:5} trials, {sample} in a sample")
+        for kind in kinds:
+            count = "  all" if callable(kind.full) else f"{kind.full:5}"
+            print(f"{kind.name:40} {count} trials, {kind.sample} in a sample")
         return 0
     if options.only:
-        kinds = [kind for kind in kinds if any(part in kind[0] for part in options.only)]
+        kinds = [kind for kind in kinds if chosen(kind.name, options.only, kinds)]
         if not kinds:
             print(f"--only {' '.join(options.only)}: no such kind of trial; --list names them", file=sys.stderr)
             return 2
-    if not list(disks.kinds())[2:]:
-        print("not tried: full and read-only disks (they need the right to mount)", file=sys.stderr)
-    if not list(network.kinds()):
-        print("not tried: networks (they need the right to make network namespaces)", file=sys.stderr)
+    else:
+        for module in MODULES:
+            for sentence in getattr(module, "not_tried", list)():
+                print(f"not tried: {sentence}", file=sys.stderr)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", file=sys.stderr)
     return run(options, kinds, seed)
 
 
+def span(text):
+    first, _, last = text.partition("-")
+    first, last = int(first), int(last or first)
+    if not 1 <= first <= last:
+        raise ValueError(text)
+    return range(first - 1, last)
+
+
+def chosen(name, parts, kinds):
+    """A name that is given whole means that kind alone."""
+    names = {kind.name for kind in kinds}
+    return any(part == name if part in names else part in name for part in parts)
+
+
+def trials_of(kind, shop, options, seed):
+    """The numbers of the trials of a kind, from 0; those of a sample are drawn."""
+    full = kind.count(shop)
+    if options.trial:
+        return [index for index in options.trial if index < max(full, options.trials or 0)]
+    if options.trials:
+        return list(range(options.trials))
+    if options.sample and not options.only:
+        return sorted(random.Random(f"{seed} {kind.name}").sample(range(full), min(kind.sample, full)))
+    return list(range(full))
+
+
 def run(options, kinds, seed):
+    namespaces.tidy()
     shop = Workshop(options.lockstep, minds_time=not options.sample)
-    begun = time.monotonic()
-    counts = {"trials": 0, "faults": 0, "bits": 0, "leftovers": 0, "end": 0}
+    lanes = Lanes(shop, seed, options.minutes)
+
+    def end(number, _):
+        print(f"{signal.Signals(number).name}: ending", file=sys.stderr)
+        shop.end()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
     try:
-        for name, full, sample, trial in kinds:
-            number = options.trials or (sample if options.sample and not options.only else full)
-            started, done, wrong = time.monotonic(), 0, 0
-            for index in range(number):
-                if options.minutes and time.monotonic() - begun > 60 * options.minutes:
-                    break
-                done += 1
-                try:
-                    # Each trial has its own numbers: it can be done again without those before it.
-                    counts["faults"] += trial(shop, random.Random(f"{seed} {name} {index}"))
-                except Wrong as error:
-                    wrong += 1
-                    counts[error.kind] += 1
-                    print(f"{name}, trial {index + 1}: {error}", file=sys.stderr)
-                except (OSError, subprocess.SubprocessError) as error:
-                    wrong += 1
-                    counts["end"] += 1
-                    print(f"{name}, trial {index + 1}: the trial itself failed: {error}", file=sys.stderr)
-            counts["trials"] += done
-            if done:
-                print(f"{name:40} {done:5} trials  {wrong} wrong  {time.monotonic() - started:6.1f} s", file=sys.stderr)
+        for kind in kinds:
+            lanes.add(kind, lambda: trials_of(kind, shop, options, seed))
+        lanes.run(options.jobs)
         for name, times in sorted(shop.times.items()):
             print(f"{name}: {min(times):.2f} to {max(times):.2f} s, {len(times)} times", file=sys.stderr)
     finally:
         shop.close()
+        namespaces.tidy()
+    for failure in lanes.failures:
+        print(f"{failure.sentence}\n    again: ./scripts/soak.sh --only {shlex.quote(failure.kind)} "
+              f"--trial {failure.number} --seed {seed}", file=sys.stderr)
+    if shop.keeps and not shop.ended.is_set():
+        print(f"what they left to look at: {shop.root}", file=sys.stderr)
+    counts = lanes.counts
     others = f", other failures {counts['end']}" if counts["end"] else ""
+    ended = ", ended before all were done" if shop.ended.is_set() else ""
     print(f"trials {counts['trials']}, faults {counts['faults']}, differing bits {counts['bits']}, "
-          f"leftovers {counts['leftovers']}{others}")
-    return 1 if counts["bits"] or counts["leftovers"] or counts["end"] else 0
+          f"leftovers {counts['leftovers']}{others}{ended}")
+    return 1 if lanes.failures or shop.ended.is_set() else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 import os
 import shutil
 
-from place import Wrong
+from kind import Kind
+from processes import Wrong
 
 STEPS = 100
 CHUNK = 4096
@@ -36,16 +37,17 @@ def damaged(damage, survivors=True):
 
 def original(shop):
     """A finished run with two checkpoints; made once."""
-    path = os.path.join(shop.root, "whole")
-    if not os.path.exists(path):
+    def make():
+        path = os.path.join(shop.root, "whole")
         with shop.place() as place:
-            outcome = place.train(STEPS, workers=0).finish()
-            place.expect(outcome, shop.hash(STEPS))
+            place.expect(place.train(STEPS, workers=0).finish(), shop.hash(STEPS))
             shutil.copytree(place.run, path)
         names = sorted(os.listdir(os.path.join(path, "checkpoints")))
         if len(names) < 2:
             raise Wrong(f"two checkpoints were to be there, not {names}")
-    return path
+        return path
+
+    return shop.once("whole", make)
 
 
 def checkpoints(run):
@@ -68,22 +70,20 @@ def truncate(run, draw):
 
 
 def truncations(shop):
-    """One trial for each file of the newest checkpoint and each 4 KiB of it."""
+    """The files of the newest checkpoint, and each 4 KiB of them."""
     newest = checkpoints(original(shop))[0]
-    for name in sorted(os.listdir(newest)):
-        for end in range(0, os.path.getsize(os.path.join(newest, name)), CHUNK):
-            yield name, end
+    return [(name, end) for name in sorted(os.listdir(newest))
+            for end in range(0, os.path.getsize(os.path.join(newest, name)), CHUNK)]
 
 
 def truncate_everywhere(shop, draw):
-    trials = 0
-    for name, end in truncations(shop):
-        def cut(run, _):
-            os.truncate(os.path.join(checkpoints(run)[0], name), end)
-            return f"{name} truncated at {end}"
+    name, end = truncations(shop)[draw.index]
 
-        trials += damaged(cut)(shop, draw)
-    return trials
+    def cut(run, _):
+        os.truncate(os.path.join(checkpoints(run)[0], name), end)
+        return f"{name} truncated at {end}"
+
+    return damaged(cut)(shop, draw)
 
 
 def flip(path, draw):
@@ -150,13 +150,13 @@ def foreign_file(run, draw):
 
 
 def kinds():
-    yield "damage truncate every 4 KiB", 1, 0, truncate_everywhere
-    yield "damage truncate", 200, 4, damaged(truncate)
-    yield "damage bit", 1000, 6, damaged(flip_bit)
-    yield "damage bit of ledger", 100, 2, damaged(flip_ledger, survivors=False)
-    yield "damage all checkpoints", 10, 1, damaged(flip_in_all, survivors=False)
-    yield "damage manifests swapped", 1, 1, damaged(swap_manifests, survivors=False)
-    yield "damage file missing", 20, 2, damaged(lose_file)
-    yield "damage file a link", 20, 2, damaged(link_file)
-    yield "damage directory a link", 2, 1, damaged(link_directory)
-    yield "damage file too many", 2, 1, damaged(foreign_file)
+    yield Kind("damage truncate every 4 KiB", lambda shop: len(truncations(shop)), 1, truncate_everywhere)
+    yield Kind("damage truncate", 200, 4, damaged(truncate))
+    yield Kind("damage bit", 1000, 6, damaged(flip_bit))
+    yield Kind("damage bit of ledger", 100, 2, damaged(flip_ledger, survivors=False))
+    yield Kind("damage all checkpoints", 10, 1, damaged(flip_in_all, survivors=False))
+    yield Kind("damage manifests swapped", 1, 1, damaged(swap_manifests, survivors=False))
+    yield Kind("damage file missing", 20, 2, damaged(lose_file))
+    yield Kind("damage file a link", 20, 2, damaged(link_file))
+    yield Kind("damage directory a link", 2, 1, damaged(link_directory))
+    yield Kind("damage file too many", 2, 1, damaged(foreign_file))

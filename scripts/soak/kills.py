@@ -4,7 +4,8 @@ import os
 import signal
 import time
 
-from place import Wrong, kill
+from kind import Kind
+from processes import Wrong, kill
 
 STEPS = 300
 
@@ -39,16 +40,18 @@ def everything(shop, draw):
     """All processes die at once, at a random moment; another number of workers goes on."""
     steps = 1000
     with shop.place() as place:
-        command = place.train(steps, workers=draw.randint(1, 3))
+        number = draw.randint(1, 3)
+        command = place.train(steps, workers=number)
         command.wait_until(lambda: os.path.exists(os.path.join(place.run, "run.json")))
-        time.sleep(draw.uniform(0, 1.2))
+        shop.pause(draw.uniform(0, 1.2))
         # One that is stopped cannot end with the others.
         workers = command.workers()
         if workers and draw.random() < 0.3:
             kill(workers[0], signal.SIGSTOP)
         faults = sum(kill(process, signal.SIGKILL) for process in [command.process.pid, *place.living()])
         command.finish()
-        place.expect(place.resume(workers=draw.randint(0, 4)).finish(), shop.hash(steps))
+        another = draw.choice([other for other in range(5) if other != number])
+        place.expect(place.resume(workers=another).finish(), shop.hash(steps))
         return faults
 
 
@@ -79,10 +82,8 @@ def one_after_another(kills, pause):
             with shop.place() as place:
                 command = place.train(steps, workers=3)
                 while command.runs and faults < kills:
-                    try:
-                        command.process.wait(pause)
-                    except Exception:
-                        pass
+                    if command.ends_within(pause):
+                        break
                     candidates = [process for process in [command.coordinator(), *command.workers()] if process]
                     # The supervisor is the one that the trial itself stands by.
                     if candidates:
@@ -101,11 +102,11 @@ def stopped(who, seconds):
         with shop.place() as place:
             command = place.train(steps, workers=2)
             command.trains(2)
-            time.sleep(draw.uniform(0, 0.3))
+            shop.pause(draw.uniform(0, 0.3))
             process = command.coordinator() if who == "coordinator" else draw.choice(command.workers())
             if not kill(process, signal.SIGSTOP):
                 raise Wrong("the training ended before it could be stopped")
-            time.sleep(seconds)
+            shop.pause(seconds)
             kill(process, signal.SIGCONT)
             place.expect(command.finish(), shop.hash(steps))
             return 1
@@ -120,7 +121,7 @@ def asked_to_stop(shop, draw):
     with shop.place() as place:
         command = place.train(steps, workers=2)
         command.wait_until(lambda: os.path.exists(os.path.join(place.run, "run.json")))
-        time.sleep(draw.uniform(0, 1))
+        shop.pause(draw.uniform(0, 1))
         # A worker that does not answer must not be waited for.
         workers = command.workers()
         if workers and draw.random() < 0.3:
@@ -139,12 +140,14 @@ def asked_to_stop(shop, draw):
 def kinds():
     """Name, trials in a full run, trials in a sample, trial."""
     for point in COORDINATOR_POINTS:
-        yield f"kill-coordinator {point}", 20, 1, coordinator(point)
-    yield "kill-coordinator anywhere", 20, 1, restart
-    yield "kill-everything", 50, 1, everything
-    yield "kill-one-after-another", 1, 0, one_after_another(300, 2.0)
-    yield "kill-one-after-another fast", 1, 0, one_after_another(40, 0.3)
-    yield "signal", 20, 1, asked_to_stop
-    for seconds, trials in [(1, 2), (10, 2), (60, 2)]:
-        yield f"stop-worker {seconds} s", trials, 1 if seconds == 1 else 0, stopped("worker", seconds)
-    yield "stop-coordinator 30 s", 2, 0, stopped("coordinator", 30)
+        yield Kind(f"kill-coordinator {point}", 20, 1, coordinator(point))
+    yield Kind("kill-coordinator anywhere", 20, 1, restart)
+    yield Kind("kill-everything", 50, 1, everything)
+    yield Kind("signal", 20, 1, asked_to_stop)
+    yield Kind("kill-one-after-another fast", 2, 0, one_after_another(20, 0.3))
+    # 300 kills in all.
+    yield Kind("kill-one-after-another", 15, 0, one_after_another(20, 2.0), waits=True)
+    yield Kind("stop-worker 60 s", 2, 0, stopped("worker", 60), waits=True)
+    yield Kind("stop-worker 10 s", 2, 0, stopped("worker", 10), waits=True)
+    yield Kind("stop-worker 1 s", 2, 1, stopped("worker", 1), waits=True)
+    yield Kind("stop-coordinator 30 s", 2, 0, stopped("coordinator", 30), waits=True)

@@ -1,24 +1,19 @@
 """A place for one trial: its own directory and TMPDIR, the command, and what must be true afterwards."""
 
-import json
+import itertools
 import os
 import random
 import shutil
 import signal
-import subprocess
 import tempfile
+import threading
 import time
+
+import namespaces
+from processes import Command, Interrupted, Wrong, command_line, kill, processes_below, shared_memory
 
 SMALL = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--seq-len", "12",
          "--validation-every", "150", "--checkpoint-every", "50", "--keep-checkpoints", "2"]
-
-
-class Wrong(Exception):
-    """What a trial found: bits that differ, leftovers, an end that was not expected."""
-
-    def __init__(self, sentence, kind="end"):
-        super().__init__(sentence)
-        self.kind = kind
 
 
 class Workshop:
@@ -34,20 +29,38 @@ class Workshop:
         draw = random.Random(5)
         with open(self.text, "w") as file:
             file.write("".join(draw.choice(words) for _ in range(3000)))
-        self.expected = {}
+        self.made = {}
+        self.making = threading.RLock()
         self.times = {}
-        self.count = 0
+        self.numbers = itertools.count(1)
+        self.ended = threading.Event()
+        self.keeps = False
+
+    def once(self, key, make):
+        """What is made when it is first needed, and the same for all trials."""
+        with self.making:
+            if key not in self.made:
+                self.made[key] = make()
+            return self.made[key]
 
     def settings(self, steps, more=()):
         return ["--data", self.text, "--steps", str(steps), *SMALL, *more, "--json"]
 
     def hash(self, steps, more=()):
         """The fault-free hash, from one process with no workers: computed once for each training."""
-        key = (steps, tuple(more))
-        if key not in self.expected:
+        def train():
             with self.place() as place:
-                self.expected[key] = place.train(steps, more, workers=0).finish().hash()
-        return self.expected[key]
+                outcome = place.train(steps, more, workers=0).finish()
+                if outcome.code != 0:
+                    raise Wrong(f"without a fault: exit code {outcome.code}: {outcome.errors[-600:]}")
+                return outcome.hash()
+
+        return self.once(("hash", steps, *more), train)
+
+    def pause(self, seconds):
+        """Sleeps, unless the trials are to end."""
+        if self.ended.wait(seconds):
+            raise Interrupted()
 
     def note_time(self, name, seconds, limit):
         """Keeps the time for the end; one above the limit is wrong where time says anything."""
@@ -56,17 +69,29 @@ class Workshop:
             raise Wrong(f"{name}: {seconds:.1f} s, expected at most {limit} s")
 
     def place(self):
-        self.count += 1
-        return Place(self, os.path.join(self.root, str(self.count)))
+        number = next(self.numbers)
+        return Place(self, number, os.path.join(self.root, str(number)))
+
+    def end(self):
+        """Makes every trial that runs end at once."""
+        self.ended.set()
+        for process in processes_below(self.root):
+            kill(process, signal.SIGKILL)
 
     def close(self):
+        """Removes everything but the places of trials that found something."""
+        for process in processes_below(self.root):
+            kill(process, signal.SIGKILL)
+        if self.keeps and not self.ended.is_set():
+            return
         shutil.rmtree(self.root, ignore_errors=True)
 
 
 class Place:
-    def __init__(self, shop, path):
+    def __init__(self, shop, number, path):
         self.shop, self.path = shop, path
         self.run = os.path.join(path, "run")
+        self.namespace = f"{namespaces.prefix()}{number}-"
         self.shared = shared_memory()
 
     def __enter__(self):
@@ -78,6 +103,8 @@ class Place:
             kill(process, signal.SIGKILL)
         if kind is None:
             shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            self.shop.keeps = True
 
     def start(self, *arguments, environment=None, prefix=()):
         return Command(self, [*prefix, self.shop.lockstep, *arguments], environment or {})
@@ -91,6 +118,12 @@ class Place:
         number = ["--workers", str(workers)] if workers else []
         return self.start("resume", run or self.run, *number, "--json", environment=environment)
 
+    def go_on(self, steps, more=(), workers=1, run=None):
+        """Resumes a run, or begins it when the fault came before there was one."""
+        if os.path.exists(os.path.join(run or self.run, "run.json")):
+            return self.resume(workers=workers, run=run).finish()
+        return self.train(steps, more, workers=workers, run=run).finish()
+
     def steps(self):
         """Lines of the ledger: steps that are done."""
         try:
@@ -100,24 +133,14 @@ class Place:
             return 0
 
     def living(self):
-        """Processes that were started with this place as their TMPDIR."""
-        found = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
-            try:
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    if f"TMPDIR={self.path}".encode() in file.read().split(b"\0"):
-                        found.append(int(name))
-            except OSError:
-                pass
-        return found
+        return processes_below(self.path)
 
     def leftovers(self):
         left = [f"process {process} ({command_line(process)})" for process in self.living()]
         left += [name for name in os.listdir(self.path) if name.startswith("lockstep-")]
         for directory, _, names in os.walk(self.path):
             left += [os.path.join(directory, name) for name in names if name.startswith(".tmp-")]
+        left += [f"network namespace {name}" for name in namespaces.present() if name.startswith(self.namespace)]
         return left + sorted(shared_memory() - self.shared)
 
     def expect(self, outcome, hash):
@@ -131,110 +154,7 @@ class Place:
     def expect_nothing_left(self):
         end = time.monotonic() + 5
         while self.leftovers() and time.monotonic() < end:
-            time.sleep(0.05)
+            self.shop.pause(0.05)
         left = self.leftovers()
         if left:
             raise Wrong(f"left behind: {', '.join(left)}", "leftovers")
-
-
-class Outcome:
-    def __init__(self, code, output, errors):
-        self.code, self.output, self.errors = code, output, errors
-
-    def hash(self):
-        try:
-            return json.loads(self.output)["parameters_sha256"]
-        except (ValueError, KeyError):
-            return f"none: {self.output[-200:]}{self.errors[-400:]}"
-
-
-class Command:
-    """A command that runs; what it prints goes to files, so that it never waits for this process."""
-
-    def __init__(self, place, arguments, environment):
-        place.number = getattr(place, "number", 0) + 1
-        self.files = [os.path.join(place.path, f"{place.number}.{kind}") for kind in ("out", "err")]
-        self.place = place
-        with open(self.files[0], "w") as output, open(self.files[1], "w") as errors:
-            self.process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
-                env={**os.environ, "TMPDIR": place.path, **environment})
-
-    @property
-    def errors(self):
-        with open(self.files[1]) as file:
-            return file.read()
-
-    @property
-    def runs(self):
-        return self.process.poll() is None
-
-    def wait_until(self, condition, seconds=60):
-        """Waits until the condition holds; false when the command ended first."""
-        end = time.monotonic() + seconds
-        while self.runs:
-            if condition():
-                return True
-            if time.monotonic() > end:
-                raise Wrong(f"nothing after {seconds} s: {self.errors[-400:]}")
-            time.sleep(0.004)
-        return condition()
-
-    def trains(self, workers):
-        """Waits until that many workers have joined."""
-        return self.wait_until(lambda: self.errors.count(" joined") >= workers)
-
-    def coordinator(self):
-        return next(iter(children(self.process.pid)), None)
-
-    def workers(self):
-        coordinator = self.coordinator()
-        return children(coordinator) if coordinator else []
-
-    def finish(self, seconds=180):
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Wrong(f"has not ended after {seconds} s: {self.errors[-600:]}") from None
-        with open(self.files[0]) as file:
-            return Outcome(self.process.returncode, file.read(), self.errors)
-
-
-def children(parent):
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    fields = file.read().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if fields[0] != "Z" and int(fields[1]) == parent:
-                found.append(int(name))
-    return sorted(found)
-
-
-def kill(process, number):
-    """Whether it was there to be sent a signal."""
-    try:
-        os.kill(process, number)
-        return True
-    except ProcessLookupError:
-        return False
-
-
-def command_line(process):
-    try:
-        with open(f"/proc/{process}/cmdline", "rb") as file:
-            return file.read().replace(b"\0", b" ").decode(errors="replace")[:80]
-    except OSError:
-        return "gone"
-
-
-def shared_memory():
-    """Segments of shared memory that have a name; directories there are somebody's scratch."""
-    try:
-        with os.scandir("/dev/shm") as entries:
-            return {entry.path for entry in entries if "lockstep" in entry.name and entry.is_file()}
-    except OSError:
-        return set()

@@ -8,7 +8,6 @@ import asyncio
 import ctypes
 import os
 import socket
-import subprocess
 import threading
 
 SEGMENT = 1448
@@ -32,39 +31,21 @@ class Fault:
         self.carried = 0
 
 
-class Namespace:
-    """A network namespace with a loopback, for as long as it is used."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        subprocess.run(["ip", "-n", self.name, "link", "set", "lo", "up"], check=True)
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["ip", "netns", "del", self.name], check=False)
-
-    @property
-    def prefix(self):
-        return ["ip", "netns", "exec", self.name]
-
-    def listen(self, port):
-        """A socket in the namespace. This thread goes in and comes back."""
-        library = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{self.name}") as there:
-            if library.setns(there.fileno(), CLONE_NEWNET) != 0:
+def listen(namespace, port):
+    """A socket in the namespace. This thread goes in and comes back."""
+    library = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{namespace.name}") as there:
+        if library.setns(there.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        try:
+            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen(64)
+            return listener
+        finally:
+            if library.setns(here.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
-            try:
-                listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                listener.bind(("127.0.0.1", port))
-                listener.listen(64)
-                return listener
-            finally:
-                if library.setns(here.fileno(), CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
 
 
 class Relay:
@@ -96,7 +77,7 @@ class Relay:
         if port in self.ports:
             return
         self.ports.add(port)
-        listener = self.namespace.listen(port)
+        listener = listen(self.namespace, port)
 
         async def serve():
             await asyncio.start_server(lambda *ends: self.connection(port, *ends), sock=listener)
@@ -178,15 +159,6 @@ class Relay:
                 await writer.drain()
 
         await asyncio.gather(take(), give())
-
-
-def can_relay():
-    """Whether this user may make network namespaces."""
-    name = f"soak-try-{os.getpid()}"
-    if os.geteuid() != 0 or subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode != 0:
-        return False
-    subprocess.run(["ip", "netns", "del", name], check=False)
-    return True
 
 
 def listening_ports(process):
