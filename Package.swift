@@ -84,7 +84,7 @@ let package = Package(
             name: "GoldenTests",
             dependencies: ["Lockstep", "Lessons", "Training", "Interchange", "Layers", "Optimizers", "TensorCore"],
             exclude: ["Embedded"]),
-        .testTarget(name: "SharedMemoryTests", dependencies: ["Cluster", "Coordination", "TensorCore"]),
+        .testTarget(name: "SharedMemoryTests", dependencies: ["Cluster", "Coordination", "TensorCore", "Training"]),
         .testTarget(
             name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "TensorCore", "Training"]),
 

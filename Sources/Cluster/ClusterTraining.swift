@@ -87,7 +87,9 @@ package enum ClusterTraining {
             throw ClusterError(exitCode: 2, "\(SharedMemory.variable)=\(value): expected on or off")
         }
         do {
-            return try SharedMemory(parameterCount: trainer.parameterCount, answerLimit: trainer.answerLimit)
+            return try SharedMemory(
+                parameterCount: trainer.parameterCount, packedCount: trainer.packedCount,
+                answerLimit: trainer.answerLimit)
         } catch {
             note("workers share no memory with the coordinator (\(error)); everything travels through sockets")
             return nil

@@ -6,10 +6,14 @@ public import TensorCore
 package enum GradientNorm {
     /// Fills gradients, one a parameter, and returns √Σ(g / divisor)² over them; each is summed in fixed lanes in double precision, and the sums in order.
     package static func norm(of gradients: [GradientBlock], divisor: Float, team: ThreadTeam = .alone) -> Float {
+        @Sendable func sumOfSquares(_ gradient: GradientBlock) -> Double {
+            gradient.fill()
+            return unsafe ck_sum_of_squares(gradient.count, divisor, gradient.base)
+        }
+        guard team.threads > 1 else { return Float(gradients.reduce(0.0) { $0 + sumOfSquares($1) }.squareRoot()) }
         let sums = Mutex(Array(repeating: 0.0, count: gradients.count))
         team.run(gradients.map(\.count)) { index in
-            gradients[index].fill()
-            let sum = unsafe ck_sum_of_squares(gradients[index].count, divisor, gradients[index].base)
+            let sum = sumOfSquares(gradients[index])
             sums.withLock { $0[index] = sum }
         }
         return Float(sums.withLock { $0 }.reduce(0, +).squareRoot())

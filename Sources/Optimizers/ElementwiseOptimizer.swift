@@ -10,6 +10,9 @@ public class ElementwiseOptimizer: Optimizer {
     }
     /// One a parameter, in the order of the groups.
     package let slots: [Slot]
+    /// Elements of each parameter, and where it begins when they lie one after another.
+    private let sizes: [Int]
+    private let places: [Int]
     private let rule: any UpdateRule
     /// Whether updates are traced: not where the cost of that is measured.
     package var isTraced = true
@@ -28,6 +31,9 @@ public class ElementwiseOptimizer: Optimizer {
             return group
         }
         slots = groups.enumerated().flatMap { index, group in group.parameters.map { Slot($0, group: index) } }
+        let counts = groups.flatMap { group in group.parameters.map(\.count) }
+        sizes = counts
+        places = counts.indices.map { counts[..<$0].reduce(0, +) }
         self.rule = rule
         require(
             Set(slots.map { ObjectIdentifier($0.parameter) }).count == slots.count,
@@ -51,27 +57,24 @@ public class ElementwiseOptimizer: Optimizer {
     /// - Parameters:
     ///   - gradients: of every parameter, sums; the gradient taken is (sum / divisor) · clip.
     ///   - copy: where the new values of each parameter are written as well, while they are in the cache.
+    ///   - updated: told on the team's threads of every parameter that has its new values.
     /// - Returns: checksums of the gradients and of the new parameters.
     @discardableResult
     package func step(
-        gradients: [GradientBlock], divisor: Float, clip: Float, team: ThreadTeam = .alone, copy: Storage? = nil
+        gradients: [GradientBlock], divisor: Float, clip: Float, team: ThreadTeam = .alone, copy: Storage? = nil,
+        updated: @Sendable (_ index: Int, Parameter) -> Void = { _, _ in }
     ) -> UpdateTrace {
         require(
-            gradients.count == slots.count && zip(gradients, slots).allSatisfy { $0.count == $1.parameter.count },
-            "\(rule.name): gradients of \(gradients.map(\.count)) floats for parameters of \(slots.map(\.parameter.count))"
-        )
-        var end = 0
-        let places = slots.map { slot in
-            defer { end += slot.parameter.count }
-            return end
-        }
+            gradients.elementsEqual(sizes) { $0.count == $1 },
+            "\(rule.name): gradients of \(gradients.map(\.count)) floats for parameters of \(sizes)")
+        let total = (places.last ?? 0) + (sizes.last ?? 0)
         require(
-            copy == nil || copy!.count >= end, "\(rule.name): a copy of \(copy?.count ?? 0) floats; expected \(end)")
+            copy == nil || copy!.count >= total, "\(rule.name): a copy of \(copy?.count ?? 0) floats; expected \(total)"
+        )
         let updates = unsafe Updates(slots: slots, rules: slots.map { unsafe begin($0, divisor: divisor, clip: clip) })
         let traces = Mutex(
             Array(repeating: (read: FloatChecksum().value, written: FloatChecksum().value), count: slots.count))
-        let isTraced = isTraced
-        team.run(gradients.map(\.count)) { index in
+        team.run(sizes) { [isTraced, places] index in
             var (read, written) = (FloatChecksum(), FloatChecksum())
             var place = places[index]
             unsafe updates.run(index, gradient: gradients[index].base) { gradient, values, count in
@@ -82,6 +85,7 @@ public class ElementwiseOptimizer: Optimizer {
                 unsafe written.absorb(values, count: count)
             }
             traces.withLock { $0[index] = (read.value, written.value) }
+            updated(index, updates.slots[index].parameter)
         }
         let each = traces.withLock { $0 }
         return UpdateTrace(gradients: each.map(\.read), parameters: each.map(\.written))

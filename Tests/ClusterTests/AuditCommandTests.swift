@@ -15,7 +15,8 @@ private final class FlippingModel: WorkerModel {
     static func make(_ bytes: [UInt8]) -> (any WorkerModel)? { ShardComputer.make(bytes).map(FlippingModel.init) }
 
     var parameterCount: Int { model.parameterCount }
-    func importParameters(_ block: Storage) { model.importParameters(block) }
+    var packedCount: Int { model.packedCount }
+    func importParameters(_ block: Storage, packed: Storage?) { model.importParameters(block, packed: packed) }
 
     func answers(
         to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?

@@ -2,6 +2,7 @@ import Cluster
 import Coordination
 import TensorCore
 import Testing
+import Training
 
 private func worker(_ name: UInt8) -> WorkerID { WorkerID([name, 1, 2, 3]) }
 
@@ -9,12 +10,17 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
 
 @Suite struct `Memory that a coordinator shares with its workers` {
     @Test func `shows a worker the parameters of each step, and the coordinator its answers`() throws {
-        let memory = try SharedMemory(parameterCount: 1000, answerLimit: 1100)
+        let memory = try SharedMemory(parameterCount: 1000, packedCount: 300, answerLimit: 1100)
         let end = try WorkerMemory(try memory.admit(worker(1)), worker: worker(1))
         for step in UInt64(5)..<9 {
             let (block, place) = memory.parameterPlace(of: step)
-            block.assign((0..<1000).map { Float($0) + Float(step) })
-            #expect(values(end.parameters.block(at: place, count: 1000)) == values(block))
+            block.values.assign((0..<1000).map { Float($0) + Float(step) })
+            #expect(values(end.parameters.block(at: place, count: 1000)) == values(block.values))
+            block.packed.assign((0..<300).map { Float($0) * Float(step) })
+            #expect(end.packed(of: step, count: 300) == nil)
+            memory.sign(step)
+            #expect(end.packed(of: step, count: 300).map(values) == values(block.packed))
+            #expect(end.packed(of: step - 1, count: 300) == nil && end.packed(of: step, count: 299) == nil)
             end.answers.begin(step)
             let answer = try #require(end.answers.take(count: 1100))
             answer.block.assign((0..<1100).map { Float(step) - Float($0) })
@@ -26,15 +32,15 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
     }
 
     @Test func `keeps the parameters of the step before while the next ones are written`() throws {
-        let memory = try SharedMemory(parameterCount: 3, answerLimit: 3)
-        memory.parameterPlace(of: 1).block.assign([1, 2, 3])
-        memory.parameterPlace(of: 2).block.assign([4, 5, 6])
-        #expect(values(memory.parameterPlace(of: 1).block) == [1, 2, 3])
-        #expect(values(memory.parameterPlace(of: 2).block) == [4, 5, 6])
+        let memory = try SharedMemory(parameterCount: 3, packedCount: 0, answerLimit: 3)
+        memory.parameterPlace(of: 1).block.values.assign([1, 2, 3])
+        memory.parameterPlace(of: 2).block.values.assign([4, 5, 6])
+        #expect(values(memory.parameterPlace(of: 1).block.values) == [1, 2, 3])
+        #expect(values(memory.parameterPlace(of: 2).block.values) == [4, 5, 6])
     }
 
     @Test func `counts only once the worker has opened it, under its own name`() throws {
-        let memory = try SharedMemory(parameterCount: 1, answerLimit: 1)
+        let memory = try SharedMemory(parameterCount: 1, packedCount: 1, answerLimit: 1)
         let places = try memory.admit(worker(1))
         #expect(memory.answers(of: worker(1)) == nil)
         let stranger = try WorkerMemory(places, worker: worker(2))
@@ -47,7 +53,7 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
     }
 
     @Test func `has no place twice in a step, and none past its end`() throws {
-        let memory = try SharedMemory(parameterCount: 1, answerLimit: 2000)
+        let memory = try SharedMemory(parameterCount: 1, packedCount: 1, answerLimit: 2000)
         let end = try WorkerMemory(try memory.admit(worker(1)), worker: worker(1))
         end.answers.begin(1)
         var places: [Range<Int>] = []
@@ -66,7 +72,7 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
         #expect(end.answers.take(count: 1 << 40) == nil)
     }
 
-    @Test(arguments: ["", "x", "/etc/passwd,/etc/passwd", "/proc/self/fd/9999,/proc/self/fd/9998"])
+    @Test(arguments: ["", "x", "/etc/passwd,/etc/passwd", "/proc/self/fd/9999,/proc/self/fd/9998,/proc/self/fd/9997"])
     func `places that are none are refused in one line`(places: String) {
         #expect {
             _ = try WorkerMemory(places, worker: worker(1))

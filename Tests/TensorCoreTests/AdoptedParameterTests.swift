@@ -26,6 +26,33 @@ import Testing
         #expect(product == [6, 3, 5, 2])
     }
 
+    @Test func `reads packed forms that lie elsewhere, until its values change`() {
+        let shapes = [[3, 4], [4], [1, 17], [40, 3]]
+        func parameters() -> [Parameter] {
+            shapes.map { shape in Parameter((0..<shape.reduce(1, *)).map { Float($0 % 7) - 3 }, shape: shape) }
+        }
+        /// x · Wᵀ and its gradient dy · W, of every weight.
+        func products(_ parameters: [Parameter]) -> [[Float]] {
+            parameters.filter { $0.shape.count == 2 }.flatMap { weight in
+                let input = Parameter((0..<2 * weight.shape[1]).map { Float($0 % 5) }, shape: [2, weight.shape[1]])
+                let output = input.tensor.linear(weight: weight, bias: nil)
+                output.sum().backward()
+                return [output.values, input.gradient?.values ?? []]
+            }
+        }
+        let (packed, own) = (parameters(), parameters())
+        let layout = PackedLayout(packed)
+        let forms = Storage(count: layout.count)
+        for (index, parameter) in packed.enumerated() { layout.pack(parameter, at: index, into: forms) }
+        layout.adopt(forms, by: packed)
+        #expect(products(packed) == products(own))
+        // What is read is what lies there.
+        unsafe forms.floats.update(repeating: 0)
+        #expect(products(packed).allSatisfy { $0.allSatisfy { $0 == 0 } })
+        for parameter in packed { parameter.assign(parameter.values) }
+        #expect(products(packed) == products(own))
+    }
+
     @Test func `is packed on several threads as on one`() {
         let parameters = (1...9).map { size in
             Parameter((0..<size * 70).map { Float($0 % 13) - 6 }, shape: [size, 70])

@@ -107,7 +107,7 @@ package final class CoordinatorLoop {
         ready(sockets.dataEndpoint)
 
         trainer.updateThreads = settings.threads
-        var nextPlace: Storage?
+        var nextPlace: ParameterPlace?
         while !trainer.isDone, !shouldStop() {
             beginStep(isCopied: nextPlace != nil)
             while !isReduced, !shouldStop() {

@@ -23,7 +23,7 @@ final class Publication {
     }
 
     /// Where the update of this step should put the next one's parameters; nil where nobody would look.
-    var nextPlace: Storage? {
+    var nextPlace: ParameterPlace? {
         guard let memory, shared != nil else { return nil }
         return memory.parameterPlace(of: trainer.step + 1).block
     }
@@ -37,8 +37,9 @@ final class Publication {
         }
         if let shared { return OutgoingStream(shared) }
         let (block, place) = memory.parameterPlace(of: trainer.step)
-        if !isCopied { trainer.exportParameters(into: block) }
-        let stream = SharedStream(block, at: place, as: frames)
+        if !isCopied { trainer.exportParameters(to: block) }
+        memory.sign(trainer.step)
+        let stream = SharedStream(block.values, at: place, as: frames)
         shared = stream
         return OutgoingStream(stream)
     }

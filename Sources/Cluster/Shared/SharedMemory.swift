@@ -1,6 +1,7 @@
 package import Coordination
 internal import Synchronization
-package import TensorCore
+internal import TensorCore
+package import Training
 
 /// The memory that a coordinator shares with the workers that it started itself.
 ///
@@ -9,7 +10,11 @@ package import TensorCore
 /// writes its answers into a mapping of its own.
 package final class SharedMemory: Sendable {
     private let parameters: SharedMapping
+    /// The forms that products read, behind a page that says of which step. Written in place: whoever still reads those of the step
+    /// before computes an answer that is not wanted any more.
+    private let packed: SharedMapping
     private let parameterCount: Int
+    private let packedCount: Int
     private let answerBytes: Int
     private let workers = Mutex<[WorkerID: SharedMapping]>([:])
 
@@ -18,9 +23,12 @@ package final class SharedMemory: Sendable {
 
     /// - Parameters:
     ///   - parameterCount: P.
+    ///   - packedCount: floats of the parameters' packed forms.
     ///   - answerLimit: floats of the longest answer.
-    package init(parameterCount: Int, answerLimit: Int) throws(SharedMapping.Failure) {
+    package init(parameterCount: Int, packedCount: Int, answerLimit: Int) throws(SharedMapping.Failure) {
         self.parameterCount = parameterCount
+        self.packedCount = packedCount
+        packed = try SharedMapping(byteCount: SharedMapping.alignment + 4 * packedCount)
         let (bytes, tooLong) = answerLimit.multipliedReportingOverflow(by: 4 * Self.answersKept)
         answerBytes = SharedMapping.roundedUp(tooLong ? Int.max / 2 : bytes) + AnswerBlocks.firstPlace
         parameters = try SharedMapping(byteCount: 2 * Self.slotBytes(parameterCount))
@@ -37,7 +45,7 @@ package final class SharedMemory: Sendable {
     package func admit(_ worker: WorkerID) throws(SharedMapping.Failure) -> String {
         let answers = try SharedMapping(byteCount: answerBytes)
         workers.withLock { $0[worker] = answers }
-        return "\(parameters.path)\(WorkerMemory.separator)\(answers.path)"
+        return [parameters, packed, answers].map(\.path).joined(separator: WorkerMemory.separator)
     }
 
     package func forget(_ worker: WorkerID) { workers.withLock { $0[worker] = nil } }
@@ -51,8 +59,16 @@ package final class SharedMemory: Sendable {
     }
 
     /// The place for the parameters of a step, and where it lies.
-    package func parameterPlace(of step: UInt64) -> (block: Storage, place: Int) {
+    package func parameterPlace(of step: UInt64) -> (block: ParameterPlace, place: Int) {
         let place = Int(step % 2) * Self.slotBytes(parameterCount)
-        return (parameters.block(at: place, count: parameterCount), place)
+        return (
+            ParameterPlace(
+                values: parameters.block(at: place, count: parameterCount),
+                packed: packed.block(at: SharedMapping.alignment, count: packedCount)),
+            place
+        )
     }
+
+    /// Says that the packed forms are those of a step.
+    package func sign(_ step: UInt64) { packed.block(at: 0, count: 2).assign(WorkerMemory.words(step + 1)) }
 }

@@ -3,10 +3,11 @@ package import TensorCore
 
 /// A local worker's end of `SharedMemory`.
 package final class WorkerMemory {
-    static let separator: Character = ","
+    static let separator = ","
 
     /// Read only.
     package let parameters: SharedMapping
+    private let packed: SharedMapping
     package let answers: AnswerBlocks
 
     /// Opens both mappings and leaves a sign that they are open.
@@ -14,14 +15,15 @@ package final class WorkerMemory {
     /// - Parameter places: what `SharedMemory.admit` said.
     package init(_ places: String, worker: WorkerID) throws {
         let paths = places.split(separator: Self.separator).map(String.init)
-        guard paths.count == 2, paths.allSatisfy({ $0.hasPrefix("/proc/") }) else {
+        guard paths.count == 3, paths.allSatisfy({ $0.hasPrefix("/proc/") }) else {
             throw ClusterError(
-                exitCode: 2, "shared memory '\(places)': expected two places below /proc, as the launcher gives them")
+                exitCode: 2, "shared memory '\(places)': expected three places below /proc, as the launcher gives them")
         }
         parameters = try SharedMapping(opening: paths[0], isWritten: false)
-        let mapping = try SharedMapping(opening: paths[1], isWritten: true)
+        packed = try SharedMapping(opening: paths[1], isWritten: false)
+        let mapping = try SharedMapping(opening: paths[2], isWritten: true)
         guard mapping.byteCount > AnswerBlocks.firstPlace else {
-            throw ClusterError("shared memory '\(paths[1])': \(mapping.byteCount) bytes; expected more")
+            throw ClusterError("shared memory '\(paths[2])': \(mapping.byteCount) bytes; expected more")
         }
         answers = AnswerBlocks(mapping)
         mapping.block(at: 0, count: Self.signCount).assign(Self.sign(of: worker))
@@ -31,8 +33,21 @@ package final class WorkerMemory {
 
     /// A number made from the worker's name; not zero, which is what the memory holds at first.
     private static func sign(of worker: WorkerID) -> [Float] {
-        let hash = unsafe XXH64.hash(worker.bytes.span.bytes) | 1
-        return [Float(bitPattern: UInt32(truncatingIfNeeded: hash)), Float(bitPattern: UInt32(hash >> 32))]
+        words(unsafe XXH64.hash(worker.bytes.span.bytes) | 1)
+    }
+
+    /// A number as it lies in memory.
+    static func words(_ number: UInt64) -> [Float] {
+        [Float(bitPattern: UInt32(truncatingIfNeeded: number)), Float(bitPattern: UInt32(number >> 32))]
+    }
+
+    /// The packed forms of a step's parameters; nil when those of another step lie there, or forms of another size.
+    package func packed(of step: UInt64, count: Int) -> Storage? {
+        let sign = unsafe Array(packed.block(at: 0, count: 2).floats)
+        guard zip(sign, Self.words(step + 1)).allSatisfy({ $0.bitPattern == $1.bitPattern }),
+            packed.byteCount == SharedMapping.alignment + 4 * count
+        else { return nil }
+        return packed.block(at: SharedMapping.alignment, count: count)
     }
 
     static func isOpened(_ mapping: SharedMapping, by worker: WorkerID) -> Bool {

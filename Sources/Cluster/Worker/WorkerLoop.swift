@@ -226,7 +226,9 @@ package final class WorkerLoop {
         }
         do {
             if loadedStep != step {
-                model.importParameters(parameters)
+                // Only what came by shared memory has its packed forms there, too.
+                let packed = parameters.isView ? memory?.packed(of: step, count: model.packedCount) : nil
+                model.importParameters(parameters, packed: packed)
                 loadedStep = step
             }
             CrashPoint.reached(.workerComputing, step: step + 1)

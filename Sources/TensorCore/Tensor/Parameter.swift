@@ -151,10 +151,14 @@ public final class Parameter: @unchecked Sendable {
     }
 
     private func packForward() -> Storage {
-        let (n, k) = (shape[0], shape[1])
-        let made = Storage(count: ck_packed_size(k, n))
-        Trace.span(.pack) { unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, made.base) }
+        let made = Storage(count: ck_packed_size(shape[1], shape[0]))
+        packForward(into: made)
         return made
+    }
+
+    func packForward(into block: Storage) {
+        let (n, k) = (shape[0], shape[1])
+        Trace.span(.pack) { unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, block.base) }
     }
 
     /// The weight `[N, K]` as the right-hand side of dy · W: N deep, K wide.
@@ -168,10 +172,19 @@ public final class Parameter: @unchecked Sendable {
     }
 
     private func packBackward() -> Storage {
-        let (n, k) = (shape[0], shape[1])
-        let made = Storage(count: ck_packed_size(n, k))
-        Trace.span(.pack) { unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, made.base) }
+        let made = Storage(count: ck_packed_size(shape[0], shape[1]))
+        packBackward(into: made)
         return made
+    }
+
+    func packBackward(into block: Storage) {
+        let (n, k) = (shape[0], shape[1])
+        Trace.span(.pack) { unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, block.base) }
+    }
+
+    /// Takes forms that were packed elsewhere from the values at hand.
+    func adoptPacked(forward: Storage, backward: Storage) {
+        packed.withLock { ($0.forward, $0.backward) = (forward, backward) }
     }
 }
 

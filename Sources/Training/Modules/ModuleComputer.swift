@@ -8,6 +8,7 @@ internal import Tracing
 package final class ModuleComputer<Task: DistributedTask> {
     package let model: Task.Model
     package let layout: ParameterLayout
+    private let forms: PackedLayout
     private let task: Task
     let seed: UInt64
 
@@ -16,6 +17,7 @@ package final class ModuleComputer<Task: DistributedTask> {
         self.seed = seed
         model = Generator.withDefault(seed: seed) { task.makeModel() }
         layout = ParameterLayout(model)
+        forms = PackedLayout(model.parameters)
     }
 
     /// Gradient sums of each aligned power-of-two group of `shards`.
@@ -67,7 +69,12 @@ package final class ModuleComputer<Task: DistributedTask> {
 
 extension ModuleComputer: WorkerModel {
     package var parameterCount: Int { layout.count }
-    package func importParameters(_ block: Storage) { layout.write(block, to: model) }
+    package var packedCount: Int { forms.count }
+
+    package func importParameters(_ block: Storage, packed: Storage?) {
+        layout.write(block, to: model)
+        if let packed { forms.adopt(packed, by: model.parameters) }
+    }
 
     /// Answers are made in blocks of their own: a shard's is added to its neighbour's before it is one that is sent.
     package func answers(

@@ -129,7 +129,14 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         set { update.team = ThreadTeam(threads: newValue) }
     }
 
-    package func finishStep(copy: Storage?) -> StepReport {
+    package var packedCount: Int { update.forms.count }
+
+    package func exportParameters(to place: ParameterPlace) {
+        exportParameters(into: place.values)
+        update.pack(into: place.packed)
+    }
+
+    package func finishStep(copy: ParameterPlace?) -> StepReport {
         if let learningRate { update.optimizer.learningRate = learningRate(step) }
         let done = update.finish(clipNorm: clipNorm, copy: copy)
         step += 1

@@ -122,7 +122,14 @@ package final class Trainer {
     package var isReduced: Bool { update.isReduced }
 
     /// Divides once, clips, updates: the step is done.
-    package func finishStep(copy: Storage?) -> StepReport {
+    package var packedCount: Int { update.forms.count }
+
+    package func exportParameters(to place: ParameterPlace) {
+        exportParameters(into: place.values)
+        update.pack(into: place.packed)
+    }
+
+    package func finishStep(copy: ParameterPlace?) -> StepReport {
         CrashPoint.reached(.reduced, step: step + 1)
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
         let learningRate = Float(Double(configuration.lr) * factor)

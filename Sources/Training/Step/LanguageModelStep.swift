@@ -1,4 +1,5 @@
 package import Coordination
+internal import Layers
 package import TensorCore
 
 // The built-in language model behind the two protocols of a step.
@@ -13,7 +14,12 @@ extension Trainer: StepTrainer {
 
 extension ShardComputer: WorkerModel {
     package var parameterCount: Int { layout.count }
-    package func importParameters(_ block: Storage) { layout.write(block, to: model) }
+    package var packedCount: Int { forms.count }
+
+    package func importParameters(_ block: Storage, packed: Storage?) {
+        layout.write(block, to: model)
+        if let packed { forms.adopt(packed, by: model.parameters) }
+    }
 
     package func answers(
         to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?

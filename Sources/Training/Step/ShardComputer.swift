@@ -8,10 +8,12 @@ internal import Tracing
 package final class ShardComputer {
     package let model: LanguageModel
     package let layout: ParameterLayout
+    let forms: PackedLayout
 
     package init(_ description: ModelDescription) {
         model = LanguageModel(description)
         layout = ParameterLayout(model)
+        forms = PackedLayout(model.parameters)
     }
 
     package var description: ModelDescription { model.description }

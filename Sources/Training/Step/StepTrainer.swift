@@ -1,6 +1,17 @@
 package import Coordination
 package import TensorCore
 
+/// Where the parameters of a step lie for workers on this machine: as they are, `[P]`, and in the forms that products read.
+package struct ParameterPlace: Sendable {
+    package let values: Storage
+    package let packed: Storage
+
+    package init(values: Storage, packed: Storage) {
+        self.values = values
+        self.packed = packed
+    }
+}
+
 /// One run's mathematics as the machinery around it sees it: batches go out as assignments, answers come in, parameters change.
 ///
 /// A step is `beginStep()`, then answers that cover every shard once, in any order, then `finishStep()`.
@@ -37,8 +48,12 @@ package protocol StepTrainer: AnyObject {
     var updateThreads: Int { get set }
     /// Copies the parameters, `[P]`, as they are sent.
     func exportParameters(into block: Storage)
-    /// - Parameter copy: where the new parameters, `[P]`, are written as well.
-    func finishStep(copy: Storage?) -> StepReport
+    /// - Parameter copy: where the new parameters are written as well.
+    func finishStep(copy: ParameterPlace?) -> StepReport
+    /// Floats of the packed forms of the parameters.
+    var packedCount: Int { get }
+    /// Copies and packs the parameters.
+    func exportParameters(to place: ParameterPlace)
 }
 
 extension StepTrainer {
@@ -59,8 +74,12 @@ extension StepTrainer {
 package protocol WorkerModel: AnyObject {
     /// P.
     var parameterCount: Int { get }
+    /// Floats of the packed forms of the parameters.
+    var packedCount: Int { get }
     /// Takes the parameters; those of a view may stay where they are, and do not change before the next ones are taken.
-    func importParameters(_ block: Storage)
+    ///
+    /// - Parameter packed: the forms that products read; nil when they have to be made.
+    func importParameters(_ block: Storage, packed: Storage?)
     /// One answer for each aligned power-of-two group of `shards`.
     ///
     /// - Parameter place: where answers can be made; nil for blocks of their own.
@@ -70,6 +89,8 @@ package protocol WorkerModel: AnyObject {
 }
 
 extension WorkerModel {
+    package func importParameters(_ block: Storage) { importParameters(block, packed: nil) }
+
     package func answers(to assignment: [UInt8], step: UInt64, shards: ShardRange) throws -> [SubtreeAnswer] {
         try answers(to: assignment, step: step, shards: shards, in: nil)
     }

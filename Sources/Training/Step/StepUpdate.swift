@@ -8,6 +8,8 @@ internal import Tracing
 struct StepUpdate {
     let layout: ParameterLayout
     let optimizer: ElementwiseOptimizer
+    /// Of the parameters, in the layout's order.
+    let forms: PackedLayout
     private let shards: Int
     /// For sums and updates of large models; bits do not depend on it.
     var team = ThreadTeam.alone
@@ -20,6 +22,7 @@ struct StepUpdate {
         self.shards = shards
         byName = layout.indicesByName
         self.optimizer = optimizer
+        forms = PackedLayout(optimizer.slots.map(\.parameter))
         tree = Self.emptyTree(shards, .alone)
     }
 
@@ -39,6 +42,12 @@ struct StepUpdate {
         var nonFinite: String?
     }
 
+    /// Packs every parameter.
+    func pack(into block: Storage) {
+        let parameters = optimizer.slots.map(\.parameter)
+        team.run(parameters.map(\.count)) { [forms] in forms.pack(parameters[$0], at: $0, into: block) }
+    }
+
     mutating func begin() { tree = Self.emptyTree(shards, team) }
 
     mutating func add(_ answer: SubtreeAnswer) throws(ReductionError) {
@@ -50,12 +59,12 @@ struct StepUpdate {
 
     /// - Parameters:
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
-    ///   - copy: where the new parameters, `[P]`, are written as well.
-    mutating func finish(clipNorm: Float, copy: Storage? = nil) -> Done {
+    ///   - copy: where the new parameters are written as well.
+    mutating func finish(clipNorm: Float, copy: ParameterPlace? = nil) -> Done {
         Trace.span(.update) { update(clipNorm: clipNorm, copy: copy) }
     }
 
-    private mutating func update(clipNorm: Float, copy: Storage?) -> Done {
+    private mutating func update(clipNorm: Float, copy: ParameterPlace?) -> Done {
         guard let root = tree.takeRoot() else { fatalError("finishStep: no shard of the step had rows") }
         let divisor = Float(max(root.tokens, 1))
         let gradients = layout.gradients(dense: root.storage, tables: root.tables)
@@ -71,7 +80,11 @@ struct StepUpdate {
         }
         let clip = clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: clipNorm) : 1
         let trace = optimizer.step(
-            gradients: gradients, divisor: divisor, clip: clip, team: team, copy: copy)
+            gradients: gradients, divisor: divisor, clip: clip, team: team, copy: copy?.values
+        ) { [forms] index, parameter in
+            // While its values are in the cache.
+            if let copy { forms.pack(parameter, at: index, into: copy.packed) }
+        }
         return Done(
             loss: loss, tokens: root.tokens, norm: norm,
             checksums: StepChecksums(
