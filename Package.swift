@@ -38,7 +38,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "Messaging", dependencies: ["CZeroMQ"]),
-        .target(name: "Coordination"),
+        .target(name: "Coordination", dependencies: ["CKernels"]),
         .target(
             name: "Cluster",
             dependencies: [

@@ -193,31 +193,43 @@ void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *grad
     now()->rmsprop(n, settings, gradient, p, square, mean, b);
 }
 
+static void checksum_add(uint64_t *lanes, size_t size, const unsigned char *bytes) {
+    size_t round = CK_CHECKSUM_LANES * sizeof *lanes, left = size % round;
+    now()->checksum_add(lanes, size / round, bytes);
+    if (left > 0) {
+        unsigned char last[CK_CHECKSUM_LANES * sizeof *lanes] = {0};
+        memcpy(last, bytes + (size - left), left);
+        now()->checksum_add(lanes, 1, last);
+    }
+}
+
+static uint64_t checksum_end(const uint64_t *lanes, uint64_t sum) {
+    for (int l = 0; l < CK_CHECKSUM_LANES; l++) {
+        sum = (sum ^ lanes[l]) * CK_CHECKSUM_PRIME;
+        sum ^= sum >> 32;
+    }
+    return sum;
+}
+
 void ck_checksum_begin(ck_checksum *state) {
     for (int l = 0; l < CK_CHECKSUM_LANES; l++) state->lanes[l] = (uint64_t)(l + 1) * CK_CHECKSUM_PRIME;
     state->count = 0;
 }
 
 void ck_checksum_add(ck_checksum *state, size_t n, const float *x) {
-    const unsigned char *bytes = (const unsigned char *)x;
-    size_t size = n * sizeof(float), round = sizeof state->lanes;
-    now()->checksum_add(state->lanes, size / round, bytes);
-    size_t left = size % round;
-    if (left > 0) {
-        unsigned char last[sizeof state->lanes] = {0};
-        memcpy(last, bytes + (size - left), left);
-        now()->checksum_add(state->lanes, 1, last);
-    }
+    checksum_add(state->lanes, n * sizeof *x, (const unsigned char *)x);
     state->count += n;
 }
 
-uint64_t ck_checksum_end(const ck_checksum *state) {
-    uint64_t sum = state->count;
-    for (int l = 0; l < CK_CHECKSUM_LANES; l++) {
-        sum = (sum ^ state->lanes[l]) * CK_CHECKSUM_PRIME;
-        sum ^= sum >> 32;
-    }
-    return sum;
+uint64_t ck_checksum_end(const ck_checksum *state) { return checksum_end(state->lanes, state->count); }
+
+uint64_t ck_checksum_bytes(uint64_t seed, size_t n, const void *bytes) {
+    ck_checksum state;
+    ck_checksum_begin(&state);
+    checksum_add(state.lanes, n, bytes);
+    return checksum_end(state.lanes, seed + n);
 }
+
+int ck_are_finite(size_t n, const void *x) { return now()->are_finite(n, x); }
 
 double ck_fma_peak(uint64_t iterations) { return now()->fma_peak(iterations); }

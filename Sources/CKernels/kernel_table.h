@@ -52,6 +52,7 @@ typedef struct {
     void (*sgd)(size_t, const ck_sgd_settings *, const float *, float *, float *);
     void (*rmsprop)(size_t, const ck_rmsprop_settings *, const float *, float *, float *, float *, float *);
     void (*checksum_add)(uint64_t *, size_t, const unsigned char *);
+    int (*are_finite)(size_t, const unsigned char *);
     double (*fma_peak)(uint64_t);
 } ck_table;
 

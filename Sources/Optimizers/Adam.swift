@@ -66,7 +66,7 @@ private struct AdamRule: UpdateRule {
     static func defaults(
         _ learningRate: Double, _ betas: (Double, Double), _ epsilon: Double, _ weightDecay: Double, _ amsgrad: Bool,
         _ maximize: Bool, decoupled: Bool
-    ) -> [Hyperparameter: Double] {
+    ) -> HyperparameterValues {
         [
             .learningRate: learningRate, .beta1: betas.0, .beta2: betas.1, .epsilon: epsilon, .weightDecay: weightDecay,
             .amsgrad: amsgrad.number, .maximize: maximize.number, .decoupledWeightDecay: decoupled.number,

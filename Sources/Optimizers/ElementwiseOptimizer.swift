@@ -17,17 +17,17 @@ public class ElementwiseOptimizer: Optimizer {
     /// Whether updates are traced: not where the cost of that is measured.
     package var isTraced = true
 
-    init(_ groups: [ParameterGroup], rule: any UpdateRule, defaults: [Hyperparameter: Double]) {
+    init(_ groups: [ParameterGroup], rule: any UpdateRule, defaults: HyperparameterValues) {
         let name = rule.name
         require(groups.contains { !$0.parameters.isEmpty }, "\(name): no parameters")
         parameterGroups = groups.enumerated().map { index, group in
-            for value in group.values.keys {
+            for value in group.values.names {
                 require(
                     defaults[value] != nil,
                     "\(name): parameter group \(index) sets \(value.rawValue), which \(name) has not")
             }
             var group = group
-            group.values.merge(defaults) { own, _ in own }
+            group.values = group.values.completed(by: defaults)
             return group
         }
         slots = groups.enumerated().flatMap { index, group in group.parameters.map { Slot($0, group: index) } }
@@ -73,7 +73,7 @@ public class ElementwiseOptimizer: Optimizer {
         )
         let updates = unsafe Updates(slots: slots, rules: slots.map { unsafe begin($0, divisor: divisor, clip: clip) })
         let traces = Mutex(
-            Array(repeating: (read: FloatChecksum().value, written: FloatChecksum().value), count: slots.count))
+            Array(repeating: (read: FloatChecksum.empty, written: FloatChecksum.empty), count: slots.count))
         team.run(sizes) { [isTraced, places] index in
             var (read, written) = (FloatChecksum(), FloatChecksum())
             var place = places[index]
@@ -131,7 +131,8 @@ public class ElementwiseOptimizer: Optimizer {
         require(
             parameterGroups.count == before.count
                 && zip(parameterGroups, before).allSatisfy { new, old in
-                    new.parameters.elementsEqual(old.parameters) { $0 === $1 } && new.values.keys == old.values.keys
+                    new.parameters.elementsEqual(old.parameters) { $0 === $1 }
+                        && new.values.hasSameNames(as: old.values)
                 },
             "\(rule.name): the parameters of a group do not change")
         checkSettings()
@@ -147,7 +148,8 @@ public class ElementwiseOptimizer: Optimizer {
 
     /// What is wrong with the settings of a group, as the end of a sentence; nil when nothing is.
     func objection(to group: ParameterGroup) -> String? {
-        for (name, value) in group.values.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        for name in group.values.names {
+            let value = group[name]
             // A schedule that is stepped past its end may go below zero, as in PyTorch.
             if name == .learningRate, value.isFinite { continue }
             guard value >= 0, value.isFinite else {

@@ -47,7 +47,7 @@ extension ElementwiseOptimizer {
                 ))
         }
         let groups = parameterGroups.map { group in
-            var values = Dictionary(uniqueKeysWithValues: group.values.map { ($0.rawValue, $1) })
+            var values = Dictionary(uniqueKeysWithValues: group.values.names.map { ($0.rawValue, group[$0]) })
             values[Self.initialRateName] = group.initialLearningRate
             return values
         }
@@ -98,7 +98,7 @@ extension ElementwiseOptimizer {
         for (index, values) in state.groups.enumerated() {
             var values = values
             groups[index].initialLearningRate = values.removeValue(forKey: Self.initialRateName)
-            let expected = groups[index].values.keys.map(\.rawValue).sorted()
+            let expected = groups[index].values.names.map(\.rawValue)
             guard values.keys.sorted() == expected else {
                 throw OptimizerStateError(
                     description:

@@ -7,7 +7,7 @@ public struct ParameterGroup {
     /// What an update changes.
     public let parameters: [Parameter]
     /// What is set; once an optimiser has the group, all that it knows.
-    package internal(set) var values: [Hyperparameter: Double] = [:]
+    package internal(set) var values = HyperparameterValues()
     /// The learning rate before any schedule changed it, as PyTorch's `initial_lr`; nil without a schedule.
     package var initialLearningRate: Double?
 
@@ -27,16 +27,6 @@ public struct ParameterGroup {
         ]
         for case (let name, let value?) in given { values[name] = value }
     }
-}
-
-/// The settings of all optimisers, by PyTorch's names.
-package enum Hyperparameter: String, Sendable, CaseIterable {
-    case learningRate = "lr"
-    case weightDecay = "weight_decay"
-    case decoupledWeightDecay = "decoupled_weight_decay"
-    case beta1, beta2
-    case epsilon = "eps"
-    case amsgrad, momentum, dampening, nesterov, alpha, centered, maximize
 }
 
 extension ParameterGroup {

@@ -67,7 +67,7 @@ private struct Mutation: CustomStringConvertible, Sendable {
     private func seal(_ header: inout [UInt8], _ payload: [UInt8]) {
         guard header.count == Header.byteCount else { return }
         for index in 72..<80 { header[index] = 0 }
-        let sum = unsafe XXH64.hash(payload.span.bytes, seed: XXH64.hash(header.span.bytes))
+        let sum = unsafe Header.checksum(payload.span.bytes, seed: Header.checksum(header.span.bytes))
         for index in 0..<8 { header[72 + index] = UInt8(truncatingIfNeeded: sum >> UInt64(8 * index)) }
     }
 

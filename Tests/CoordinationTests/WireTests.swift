@@ -75,10 +75,16 @@ struct WireSamples {
         #expect(Set(try WireSamples.all.map { try $0.decoded().header.kind }) == Set(MessageKind.allCases))
     }
 
+    @Test func `the checksum of frames is the one that the protocol's page describes`() {
+        #expect(unsafe Header.checksum([UInt8]().span.bytes) == 0x24C6_D164_BB3D_80AA)
+        #expect(unsafe Header.checksum(Array("lockstep".utf8).span.bytes) == 0xF44D_AE90_B79A_942E)
+        #expect(unsafe Header.checksum([UInt8](repeating: 1, count: 300).span.bytes, seed: 7) == 0xEADE_650D_AED5_643B)
+    }
+
     @Test func `the header's bytes are laid out as documented`() throws {
         let frames = WireSamples.stream(.answer, shards: ShardRange(4..<8), total: 300, frame: 0)
         #expect(frames.header.count == 80)
-        #expect(Array(frames.header[0..<8]) == Array("LKSP".utf8) + [2, 0, 3, 0])
+        #expect(Array(frames.header[0..<8]) == Array("LKSP".utf8) + [3, 0, 3, 0])
         #expect(
             Array(frames.header[8..<24]) == [
                 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x01, 0xFF, 0xEE, 0xDD, 0xCC, 0xBB, 0xAA, 0x99,
@@ -202,8 +208,8 @@ struct WireSamples {
                 WireSamples.all.first { try $0.decoded().header.kind == forgery.kind && $0.payload.count != 0 })
             frames.header.replaceSubrange(forgery.at..<forgery.at + forgery.value.count, with: forgery.value)
             frames.header.replaceSubrange(72..<80, with: repeatElement(0, count: 8))
-            let seal = unsafe XXH64.hash(
-                frames.payload.span.bytes, seed: XXH64.hash(frames.header.span.bytes))
+            let seal = unsafe Header.checksum(
+                frames.payload.span.bytes, seed: Header.checksum(frames.header.span.bytes))
             for byte in 0..<8 { frames.header[72 + byte] = UInt8(truncatingIfNeeded: seal >> UInt64(8 * byte)) }
             do throws(DecodeError) {
                 _ = try frames.decoded()

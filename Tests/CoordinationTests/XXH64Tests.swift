@@ -20,6 +20,7 @@ import Testing
     @Test func `short known answers`() {
         #expect(hash([]) == 0xEF46_DB37_51D8_E999)
         #expect(hash(Array("abc".utf8)) == 0x44BC_2CF5_AD77_0999)
+        #expect(hash(Array("the gradient of shard 3 arrived".utf8)) == 0xAE01_9AA9_D912_037D)
         #expect(hash(Array("xxhash".utf8), seed: 20_141_025) == 0xB559_B98D_844E_0635)
     }
 

@@ -188,17 +188,4 @@ internal import Training
                     """)
         }
     }
-
-    @Test(
-        arguments: [
-            ("", 0xEF46_DB37_51D8_E999), ("a", 0xD24E_C4F1_A98C_6E5B), ("abc", 0x44BC_2CF5_AD77_0999),
-            ("the gradient of shard 3 arrived", 0xAE01_9AA9_D912_037D),
-            (
-                "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789",
-                0xF80E_7B96_315A_FFFA
-            ),
-        ] as [(String, UInt64)])
-    func `the fast checksum is XXH64`(_ text: String, _ expected: UInt64) {
-        #expect(unsafe FastChecksum.of(Array(text.utf8).span.bytes) == expected)
-    }
 }

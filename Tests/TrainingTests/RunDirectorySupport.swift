@@ -1,3 +1,4 @@
+internal import Coordination
 internal import Foundation
 internal import Interchange
 internal import Testing
@@ -77,7 +78,7 @@ enum RunDirectoryTesting {
     static func entry(_ step: UInt64) -> LedgerEntry {
         LedgerEntry(
             step: step, batch: step &* 0x9E37_79B9_7F4A_7C15, gradient: [step, ~step],
-            parameters: FastChecksum.of(parameters(step)),
+            parameters: parameters(step).map { $0.withBytes { XXH64.hash($0) } },
             loss: 4 / Double(step), tokens: 100 + step)
     }
 

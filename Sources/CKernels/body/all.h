@@ -44,5 +44,6 @@ const ck_table CK_TABLE = {
     .sgd = sgd_,
     .rmsprop = rmsprop_,
     .checksum_add = checksum_add_,
+    .are_finite = are_finite_,
     .fma_peak = fma_peak_,
 };

@@ -205,8 +205,6 @@ typedef struct {
 /// mean NULL, not centered: variance = square.  b NULL, no momentum: the quotient itself is the step.
 void ck_rmsprop(size_t n, const ck_rmsprop_settings *settings, const float *gradient, float *p, float *square, float *mean, float *b);
 
-// --- measuring -------------------------------------------------------------------------------------
-
 // --- checksums -------------------------------------------------------------------------------------
 
 #define CK_CHECKSUM_LANES 32
@@ -224,6 +222,14 @@ void ck_checksum_begin(ck_checksum *state);
 void ck_checksum_add(ck_checksum *state, size_t n, const float *x);
 /// The checksum of all that was taken in: tells bits that differ by accident, not by intent.
 uint64_t ck_checksum_end(const ck_checksum *state);
+/// The same over `n` bytes, which zeros are put behind up to a multiple of 8 * CK_CHECKSUM_LANES: seed + n begins the sum over the lanes
+/// where the number of floats does above.
+uint64_t ck_checksum_bytes(uint64_t seed, size_t n, const void *bytes);
+
+/// 1 when none of the `n` floats at `x`, at any alignment, is an infinity or a NaN, else 0.
+int ck_are_finite(size_t n, const void *x);
+
+// --- measuring -------------------------------------------------------------------------------------
 
 /// Runs `iterations` rounds of independent fused multiply-adds in registers at the active width; returns the floating-point operations done (2 a lane and fma).
 double ck_fma_peak(uint64_t iterations);

@@ -5,7 +5,9 @@ internal import TensorCore
 
 /// A message that a coordinator has taken off a socket and verified.
 enum Arrival: Sendable {
-    case message(Coordination.Message, ArrivedPayload, from: WorkerID, key: PeerKey?)
+    ///
+    /// `isFinite` is false when a number in the piece of an answer may be none: read while the piece is in the cache anyway.
+    case message(Coordination.Message, ArrivedPayload, isFinite: Bool, from: WorkerID, key: PeerKey?)
     case undecodable(DecodeError, from: WorkerID, key: PeerKey?)
 
     /// So many that everything else gets its turn.
@@ -38,7 +40,11 @@ enum Arrival: Sendable {
             let key = message.user.map { PeerKey($0) }
             let arrival: Arrival =
                 switch Coordination.Message.decode(message, receiver: .coordinator, memory: memory) {
-                case .success(let (message, payload)): .message(message, payload, from: sender, key: key)
+                case .success(let (message, payload)):
+                    .message(
+                        message, payload,
+                        isFinite: message.header.kind != .answer || payload.withBytes { $0.areFiniteFloats },
+                        from: sender, key: key)
                 case .failure(let error): .undecodable(error, from: sender, key: key)
                 }
             all.withLock { $0[place] = arrival }

@@ -62,22 +62,26 @@ extension CoordinatorLoop {
     private func store(_ frame: AnswerFrame) {
         guard let payload else { preconditionFailure("store: no frame has arrived") }
         let place = Place(worker: frame.worker, subtree: frame.subtree)
-        let block =
-            arriving[place] ?? payload.stream(pieceAt: frame.offset, total: frame.total)
-            ?? Storage(count: (frame.total + 3) / 4)
-        arriving[place] = block
+        var answer =
+            arriving[place]
+            ?? ArrivingAnswer(
+                block: payload.stream(pieceAt: frame.offset, total: frame.total)
+                    ?? Storage(count: (frame.total + 3) / 4))
+        answer.isFinite = answer.isFinite && isPayloadFinite
+        arriving[place] = answer
         // The machine has checked offset and length against the stream's length.
-        if !block.take(payload, at: frame.offset) { preconditionFailure("store: \(frame) does not fit") }
+        if !answer.block.take(payload, at: frame.offset) { preconditionFailure("store: \(frame) does not fit") }
     }
 
     private func fold(_ step: UInt64, _ subtree: Subtree, from worker: WorkerID) {
-        guard let block = arriving.removeValue(forKey: Place(worker: worker, subtree: subtree)) else {
+        guard let arrived = arriving.removeValue(forKey: Place(worker: worker, subtree: subtree)) else {
             preconditionFailure("fold: nothing of \(subtree) has arrived from \(worker)")
         }
         children.noteAnswer(of: worker)
         do {
-            let answer = try trainer.answer(travelled: block, for: subtree)
-            if let part = trainer.nonFinitePart(of: answer) {
+            let answer = try trainer.answer(travelled: arrived.block, for: subtree)
+            // Counts and checksums look like floats that are not finite, now and then: the answer itself decides.
+            if !arrived.isFinite, let part = trainer.nonFinitePart(of: answer) {
                 note(
                     "step \(step + 1), shards \(subtree): \(part) is not finite in the answer of \(names[worker]); it is computed again here"
                 )

@@ -17,11 +17,12 @@ package final class CoordinatorLoop {
     private(set) var machine: CoordinatorMachine
     var outbox: Outbox
     /// Answers that are arriving.
-    var arriving: [Place: Storage] = [:]
+    var arriving: [Place: ArrivingAnswer] = [:]
     /// The parameters of the step at hand, as they are sent.
     private(set) var parameters: Publication?
     /// The frame that the machine is being told about.
     private(set) var payload: ArrivedPayload?
+    private(set) var isPayloadFinite = true
     var isReduced = false
     /// Shards that the machine wants computed here; done between two looks at the sockets, so that workers are taken in meanwhile.
     var localWork: (step: UInt64, range: ShardRange)?
@@ -41,6 +42,12 @@ package final class CoordinatorLoop {
     struct Place: Hashable {
         let worker: WorkerID
         let subtree: Subtree
+    }
+
+    struct ArrivingAnswer {
+        let block: Storage
+        /// Whether every piece that has come had finite numbers only.
+        var isFinite = true
     }
 
     /// - Parameters:
@@ -116,7 +123,7 @@ package final class CoordinatorLoop {
                 computeLocally()
             }
             guard isReduced else { break }
-            nextPlace = parameters?.nextPlace
+            nextPlace = parameters?.openNextPlace()
             let report = trainer.finishStep(copy: nextPlace)
             let rest = try Trace.span(.record) { try stepDone(report, machine.roster.count) }
             TraceLog.flush()
@@ -199,10 +206,10 @@ package final class CoordinatorLoop {
     private func take(_ arrival: Arrival) {
         switch arrival {
         case .undecodable(let error, let sender, let key): perform(.undecodable(error, from: sender, key: key))
-        case .message(let message, let payload, let sender, let key):
+        case .message(let message, let payload, let isFinite, let sender, let key):
             guard settings.loss?.takesOne() != true else { return }
             if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
-            self.payload = payload
+            (self.payload, isPayloadFinite) = (payload, isFinite)
             perform(.received(message, from: sender, key: key))
             self.payload = nil
         }

@@ -22,9 +22,10 @@ final class Publication {
         self.frames = frames
     }
 
-    /// Where the update of this step should put the next one's parameters; nil where nobody would look.
-    var nextPlace: ParameterPlace? {
+    /// Where the update of this step puts the next one's parameters, which it may begin at once; nil where nobody would look.
+    func openNextPlace() -> ParameterPlace? {
         guard let memory, shared != nil else { return nil }
+        memory.withdraw()
         return memory.parameterPlace(of: trainer.step + 1).block
     }
 
@@ -37,7 +38,10 @@ final class Publication {
         }
         if let shared { return OutgoingStream(shared) }
         let (block, place) = memory.parameterPlace(of: trainer.step)
-        if !isCopied { trainer.exportParameters(to: block) }
+        if !isCopied {
+            memory.withdraw()
+            trainer.exportParameters(to: block)
+        }
         memory.sign(trainer.step)
         let stream = SharedStream(block.values, at: place, as: frames)
         shared = stream

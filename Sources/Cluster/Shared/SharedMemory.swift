@@ -10,8 +10,8 @@ package import Training
 /// writes its answers into a mapping of its own.
 package final class SharedMemory: Sendable {
     private let parameters: SharedMapping
-    /// The forms that products read, behind a page that says of which step. Written in place: whoever still reads those of the step
-    /// before computes an answer that is not wanted any more.
+    /// The forms that products read, behind a page that says of which step. Written in place, and withdrawn before: whoever still reads
+    /// those of the step before finds out, and its answer is not wanted any more.
     private let packed: SharedMapping
     private let parameterCount: Int
     private let packedCount: Int
@@ -70,5 +70,14 @@ package final class SharedMemory: Sendable {
     }
 
     /// Says that the packed forms are those of a step.
-    package func sign(_ step: UInt64) { packed.block(at: 0, count: 2).assign(WorkerMemory.words(step + 1)) }
+    package func sign(_ step: UInt64) {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        packed.block(at: 0, count: 2).assign(WorkerMemory.words(step + 1))
+    }
+
+    /// Says that the packed forms are of no step: they are about to be written.
+    package func withdraw() {
+        packed.block(at: 0, count: 2).assign(WorkerMemory.words(0))
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+    }
 }

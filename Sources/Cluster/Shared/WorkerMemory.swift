@@ -1,4 +1,5 @@
 package import Coordination
+internal import Synchronization
 package import TensorCore
 
 /// A local worker's end of `SharedMemory`.
@@ -43,11 +44,15 @@ package final class WorkerMemory {
 
     /// The packed forms of a step's parameters; nil when those of another step lie there, or forms of another size.
     package func packed(of step: UInt64, count: Int) -> Storage? {
-        let sign = unsafe Array(packed.block(at: 0, count: 2).floats)
-        guard zip(sign, Self.words(step + 1)).allSatisfy({ $0.bitPattern == $1.bitPattern }),
-            packed.byteCount == SharedMapping.alignment + 4 * count
-        else { return nil }
+        guard packed.byteCount == SharedMapping.alignment + 4 * count, isPacked(step) else { return nil }
         return packed.block(at: SharedMapping.alignment, count: count)
+    }
+
+    /// Whether the packed forms are those of a step, and what was read of them before is therefore right.
+    package func isPacked(_ step: UInt64) -> Bool {
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        let sign = unsafe Array(packed.block(at: 0, count: 2).floats)
+        return zip(sign, Self.words(step + 1)).allSatisfy { $0.bitPattern == $1.bitPattern }
     }
 
     static func isOpened(_ mapping: SharedMapping, by worker: WorkerID) -> Bool {

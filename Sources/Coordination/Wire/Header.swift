@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// The longest payload of one message, and the grid that streams are cut on.
 package let frameBytes = 1 << 20
 
@@ -5,7 +7,7 @@ package let frameBytes = 1 << 20
 package let maximumStreamBytes: UInt64 = 1 << 40
 
 /// The version of the wire protocol; peers of another one are refused.
-package let protocolVersion: UInt16 = 2
+package let protocolVersion: UInt16 = 3
 
 /// The beginning of every message, which is one frame: 80 bytes, little-endian, fields in this order without gaps.
 ///
@@ -22,7 +24,7 @@ package let protocolVersion: UInt16 = 2
 ///         56      8  total bytes of the stream
 ///         64      4  length of the payload
 ///         68      4  0: the payload follows; 1: it lies in memory that both processes see, and where is in the 8 bytes that follow
-///         72      8  checksum: XXH64 of the payload, seeded by XXH64 (seed 0) of this header with zeros for it and for the field before;
+///         72      8  checksum of the payload, seeded by the checksum (seed 0) of this header with zeros for it and for the field before;
 ///                 all its bits inverted when that field is 1
 package struct Header: Hashable, Sendable {
     package static let byteCount = 80
@@ -70,12 +72,19 @@ package struct Header: Hashable, Sendable {
         Subtree(first: Int(firstShard), count: Int(shardCount))
     }
 
+    /// The checksum that frames carry, at the speed of memory: it tells bits that differ by accident, not by intent.
+    ///
+    /// `CKernels` defines it; the protocol's documentation does so word by word.
+    package static func checksum(_ bytes: RawSpan, seed: UInt64 = 0) -> UInt64 {
+        unsafe bytes.withUnsafeBytes { unsafe ck_checksum_bytes(seed, $0.count, $0.baseAddress) }
+    }
+
     /// The checksum that goes with this header and its payload.
     package func checksum(over payload: RawSpan) -> UInt64 {
         var unsealed = self
         unsealed.checksum = 0
         unsealed.isShared = false
-        return unsafe XXH64.hash(payload, seed: XXH64.hash(unsealed.bytes.span.bytes))
+        return unsafe Self.checksum(payload, seed: Self.checksum(unsealed.bytes.span.bytes))
     }
 
     /// The header's bytes, with the checksum over the payload that travels behind it.

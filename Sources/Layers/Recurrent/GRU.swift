@@ -38,6 +38,11 @@ public final class GRU: Module {
         return (output, states[0])
     }
 
+    /// The top layer's output alone, of sequences that begin with a state of zero and are not gone on with.
+    package func output(of input: Tensor, dropout: DropoutStream? = nil) -> Tensor {
+        stack.forward(input, states: nil, dropout: dropout, keepsStates: false, layer: layer).output
+    }
+
     /// As above over sequences of several lengths; states are in the order in which the sequences were given.
     public func callAsFunction(
         _ input: PackedSequence, state: Tensor? = nil, dropout: DropoutStream? = nil

@@ -84,9 +84,10 @@ struct RecurrentStack {
     /// - Parameters:
     ///   - input: `[T, B, I]`, `[B, T, I]` when batch comes first, or `[T, I]` of a single sequence.
     ///   - states: each `[L·D, B, …]`, or `[L·D, …]` of a single sequence; nil is zero.
-    /// - Returns: the output in the input's layout with D·P features, and the states after the last step, as given.
+    ///   - keepsStates: whether the states after the last step are wanted.
+    /// - Returns: the output in the input's layout with D·P features, and the states after the last step, as given; none when not wanted.
     func forward(
-        _ input: Tensor, states: [Tensor]?, dropout: DropoutStream?, layer: Layer
+        _ input: Tensor, states: [Tensor]?, dropout: DropoutStream?, keepsStates: Bool = true, layer: Layer
     ) -> (output: Tensor, states: [Tensor]) {
         require(
             (2...3).contains(input.shape.count) && input.shape.last == options.inputSize,
@@ -104,7 +105,9 @@ struct RecurrentStack {
         let timeMajor =
             isSingle ? input.reshaped([input.shape[0], 1, input.shape[1]]) : swaps ? input.transposed(0, 1) : input
         let given = states?.map { isSingle ? $0.reshaped([$0.shape[0], 1] + $0.shape.dropFirst()) : $0 }
-        let (output, last) = run(timeMajor, packed: nil, sequences: nil, states: given, dropout: dropout, layer: layer)
+        let (output, last) = run(
+            timeMajor, packed: nil, sequences: nil, states: given, dropout: dropout, keepsStates: keepsStates,
+            layer: layer)
         if isSingle {
             return (
                 output.reshaped([output.shape[0], output.shape[2]]),
@@ -136,7 +139,7 @@ struct RecurrentStack {
 
     private func run(
         _ input: Tensor, packed: StepLayout?, sequences: [Int]?, states: [Tensor]?, dropout: DropoutStream?,
-        layer: Layer
+        keepsStates: Bool = true, layer: Layer
     ) -> (output: Tensor, states: [Tensor]) {
         let masks = options.dropout > 0 && layers.count > 1 ? dropout ?? DropoutMode.current?.next() : nil
         var flowing = input
@@ -151,8 +154,9 @@ struct RecurrentStack {
                 return layer(flowing, packed, weights, states?.map { $0[place] }, direction == 1)
             }
             flowing = results.count == 1 ? results[0].output : Tensor.concatenate(results.map(\.output), axis: -1)
-            ends += results.map(\.states)
+            if keepsStates { ends += results.map(\.states) }
         }
+        guard keepsStates else { return (flowing, []) }
         return (flowing, ends[0].indices.map { kind in Tensor.stack(ends.map { $0[kind] }) })
     }
 

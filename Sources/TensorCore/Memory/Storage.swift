@@ -66,6 +66,13 @@ extension Storage {
         }
     }
 
+    /// Whether none of some of its floats is an infinity or a NaN.
+    package func areFinite(_ range: Range<Int>) -> Bool {
+        require(
+            range.lowerBound >= 0 && range.upperBound <= count, "areFinite: floats \(range) of a block of \(count)")
+        return unsafe ck_are_finite(range.count, base + range.lowerBound) == 1
+    }
+
     /// Some of its floats, where they are.
     package func view(_ range: Range<Int>) -> Storage {
         require(
@@ -102,5 +109,15 @@ extension Parameter {
             offset >= 0 && offset + count <= block.count,
             "read: a parameter of shape \(shape) at \(offset) of a block of \(block.count) floats")
         unsafe update { values in unsafe values.baseAddress!.update(from: block.base + offset, count: count) }
+    }
+}
+
+extension RawSpan {
+    /// Whether none of the floats that the bytes are is an infinity or a NaN; what is left of a last one does not count.
+    package var areFiniteFloats: Bool {
+        unsafe withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return true }
+            return unsafe ck_are_finite(bytes.count / MemoryLayout<Float>.stride, base) == 1
+        }
     }
 }

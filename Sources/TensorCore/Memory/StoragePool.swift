@@ -12,8 +12,14 @@ internal import Synchronization
 final class StoragePool: Sendable {
     static let shared = StoragePool()
 
+    /// By class, the block that was given last; the beginning of each says which was given before it.
     @safe private struct Free: @unchecked Sendable {
-        var blocks: [Int: [UnsafeMutablePointer<Float>]] = unsafe [:]
+        let last: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+
+        init() {
+            unsafe last = .allocate(capacity: StoragePool.classCount)
+            unsafe last.initialize(repeating: nil, count: StoragePool.classCount)
+        }
     }
     private let free = Mutex(Free())
 
@@ -24,14 +30,33 @@ final class StoragePool: Sendable {
         return (count + step - 1) / step * step
     }
 
+    private static let classCount = 8 * Int.bitWidth
+
+    /// The number of a size class: where its highest bit is, and the three below.
+    private static func number(of capacity: Int) -> Int {
+        let exponent = Int.bitWidth - 1 - capacity.leadingZeroBitCount
+        return 8 * exponent + (capacity >> (exponent - 3)) & 7
+    }
+
+    /// - Parameter capacity: a size class.
     func take(capacity: Int) -> UnsafeMutablePointer<Float> {
-        let kept = unsafe free.withLock { unsafe $0.blocks[capacity]?.popLast() }
-        if let kept = unsafe kept { return unsafe kept }
+        let number = Self.number(of: capacity)
+        let kept = unsafe free.withLock { free -> UnsafeMutableRawPointer? in
+            guard let block = unsafe free.last[number] else { return nil }
+            unsafe free.last[number] = block.load(as: UnsafeMutableRawPointer?.self)
+            return unsafe block
+        }
+        if let kept = unsafe kept { return unsafe kept.bindMemory(to: Float.self, capacity: capacity) }
         return unsafe Self.allocate(capacity: capacity)
     }
 
     func give(_ block: UnsafeMutablePointer<Float>, capacity: Int) {
-        free.withLock { unsafe $0.blocks[capacity, default: []].append(block) }
+        let number = Self.number(of: capacity)
+        let block = UnsafeMutableRawPointer(block)
+        free.withLock { free in
+            unsafe block.storeBytes(of: free.last[number], as: UnsafeMutableRawPointer?.self)
+            unsafe free.last[number] = block
+        }
     }
 
     /// Large blocks start on a huge-page boundary and ask for huge pages: a product walks megabytes, and the address

@@ -7,6 +7,9 @@ package struct FloatChecksum {
     /// Floats that every piece but the last is a multiple of.
     package static let piece = Int(CK_CHECKSUM_PIECE)
 
+    /// Of no floats.
+    package static let empty = FloatChecksum().value
+
     private var state = ck_checksum()
 
     package init() { unsafe ck_checksum_begin(&state) }

@@ -31,6 +31,11 @@ package final class LanguageModel: Module {
         return (output(hidden), state)
     }
 
+    /// The scores alone, of sequences that begin with a state of zero and are not gone on with.
+    package func logits(_ tokens: IntTensor, dropout: DropoutStream? = nil) -> Tensor {
+        output(recurrent.output(of: embedding(tokens), dropout: dropout))
+    }
+
     /// The model as it is now, for going on with `rows` sequences one token at a time.
     package func recurrence(rows: Int) -> TokenRecurrence {
         let (kind, weights) = recurrent.stepwise
@@ -96,6 +101,14 @@ package enum RecurrentLayers: Module {
         case .rnn(let layers): layers.stepwise
         case .lstm(let layers): layers.stepwise
         case .gru(let layers): layers.stepwise
+        }
+    }
+
+    func output(of input: Tensor, dropout: DropoutStream?) -> Tensor {
+        switch self {
+        case .rnn(let layers): layers.output(of: input, dropout: dropout)
+        case .lstm(let layers): layers.output(of: input, dropout: dropout)
+        case .gru(let layers): layers.output(of: input, dropout: dropout)
         }
     }
 

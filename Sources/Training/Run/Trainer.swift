@@ -121,7 +121,6 @@ package final class Trainer {
     /// Whether every shard of the step is in.
     package var isReduced: Bool { update.isReduced }
 
-    /// Divides once, clips, updates: the step is done.
     package var packedCount: Int { update.forms.count }
 
     package func exportParameters(to place: ParameterPlace) {
@@ -129,6 +128,7 @@ package final class Trainer {
         update.pack(into: place.packed)
     }
 
+    /// Divides once, clips, updates: the step is done.
     package func finishStep(copy: ParameterPlace?) -> StepReport {
         CrashPoint.reached(.reduced, step: step + 1)
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
@@ -146,7 +146,7 @@ package final class Trainer {
     }
 
     private static func checksum(_ batch: TokenBatch) -> UInt64 {
-        unsafe FastChecksum.of(batch.inputs.span.bytes) &+ FastChecksum.of(batch.targets.span.bytes)
+        unsafe XXH64.hash(batch.inputs.span.bytes) &+ XXH64.hash(batch.targets.span.bytes)
     }
 
     /// Goes on after step `step` of a run whose parameters and optimiser are in place.

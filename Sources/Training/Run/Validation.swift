@@ -57,7 +57,7 @@ package struct Validation: Sendable, Equatable, Codable {
     }
 
     private static func score(_ model: LanguageModel, _ batch: TokenBatch) -> Part {
-        let (logits, _) = model(batch.tokens)
+        let logits = model.logits(batch.tokens)
         let losses = crossEntropySum(logits, targets: batch.targets).each.values
         var part = Part()
         for (loss, target) in zip(losses, batch.targets) where target >= 0 {

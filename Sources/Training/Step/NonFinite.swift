@@ -24,25 +24,6 @@ package struct DivergenceError: Error, CustomStringConvertible {
     }
 }
 
-extension UnsafeBufferPointer<Float> {
-    /// Whether no value is an infinity or a NaN: those have all bits of the exponent set.
-    var areFinite: Bool {
-        let exponent: UInt32 = 0x7F80_0000
-        var found: UInt32 = 0
-        // One number that only grows: a loop that may leave early goes value by value.
-        for index in indices {
-            found |= unsafe self[index].bitPattern & exponent == exponent ? 1 : 0
-        }
-        return found == 0
-    }
-}
-
-extension Storage {
-    func areFinite(_ range: Range<Int>) -> Bool {
-        unsafe UnsafeBufferPointer(start: base + range.lowerBound, count: range.count).areFinite
-    }
-}
-
 extension ParameterLayout {
     /// The first parameter whose gradient has a value that is not finite, by the order of the layout.
     func firstNonFinite(dense: Storage, tables: [RowGradient]) -> String? {

@@ -34,7 +34,11 @@ package final class ShardComputer {
             description.dropout > 0
             ? DropoutStream(seed: description.seed, step: work.step, firstRow: work.rows.lowerBound) : nil
         let (sum, each, state) = Trace.span(.forward) {
-            let (logits, state) = model(batch.tokens, state: work.state?.tensors(description), dropout: dropout)
+            let carried = work.state?.tensors(description)
+            let (logits, state): (Tensor, RecurrentState?) =
+                carried == nil
+                ? (model.logits(batch.tokens, dropout: dropout), nil)
+                : model(batch.tokens, state: carried, dropout: dropout)
             let (sum, each) = crossEntropySum(logits, targets: batch.targets)
             return (sum, each, state)
         }
@@ -52,7 +56,7 @@ package final class ShardComputer {
         }
 
         let counted = zip(work.shards, shardRows).map { _, rows in Self.loss(of: rows, each: each, batch: batch) }
-        let states = work.state == nil ? nil : CarriedState(state, description)
+        let states = state.map { CarriedState($0, description) }
         let checksums = zip(counted, sink.sketches).map { counted, sketch in
             SubtreeAnswer.shardChecksum(loss: counted.loss, tokens: counted.tokens, sketch: sketch)
         }

@@ -37,8 +37,8 @@ enum FrameFuzzing {
         put(0, 8, at: 72, in: &bytes)
         let unsealed = bytes
         let all = unsafe unsealed.span.bytes
-        let seed = XXH64.hash(all.extracting(first: Header.byteCount))
-        put(XXH64.hash(all.extracting(droppingFirst: Header.byteCount), seed: seed), 8, at: 72, in: &bytes)
+        let seed = Header.checksum(all.extracting(first: Header.byteCount))
+        put(Header.checksum(all.extracting(droppingFirst: Header.byteCount), seed: seed), 8, at: 72, in: &bytes)
         return bytes
     }
 
