@@ -170,7 +170,7 @@ struct WireSamples {
     private static let forgeries:
         [(name: String, kind: MessageKind, at: Int, value: [UInt8], error: DecodeError.Code?)] = [
             ("magic", .answer, 0, [0x4D], .magic),
-            ("version", .answer, 4, [3], .version),
+            ("version", .answer, 4, [UInt8(protocolVersion) + 1], .version),
             ("version before all else", .answer, 4, [0, 0, 99, 99], .version),
             ("unknown kind", .answer, 6, [99], .kind),
             ("a kind of the receiver's own", .answer, 6, [18], .direction),

@@ -21,6 +21,7 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
             memory.sign(step)
             #expect(end.packed(of: step, count: 300).map(values) == values(block.packed))
             #expect(end.packed(of: step - 1, count: 300) == nil && end.packed(of: step, count: 299) == nil)
+            #expect(end.isPacked(step) && !end.isPacked(step + 1))
             end.answers.begin(step)
             let answer = try #require(end.answers.take(count: 1100))
             answer.block.assign((0..<1100).map { Float(step) - Float($0) })
@@ -28,6 +29,8 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
             #expect(end.answers.place(of: answer.block.copy()) == nil)
             let seen = try #require(memory.answers(of: worker(1)))
             #expect(values(seen.block(at: answer.place, count: 1100)) == values(answer.block))
+            memory.withdraw()
+            #expect(!end.isPacked(step) && end.packed(of: step, count: 300) == nil)
         }
     }
 
@@ -88,17 +91,17 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
 
     private var header: Header {
         StreamFrames(
-            .parameters, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, total: 300)[0]
+            .answer, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, shards: ShardRange(0..<1), total: 300)[0]
     }
 
     @Test func `says where, and has the checksum of a frame that holds its payload`() throws {
         let frame = unsafe header.encoded(with: payload.span.bytes, lyingAt: 4096)
         #expect(try unsafe Header.sharedPlace(in: frame.span.bytes) == 4096..<4396)
         let head = Array(frame.prefix(Header.byteCount))
-        let message = try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .worker)
+        let message = try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .coordinator)
         #expect(message.header.isShared)
         let plain = unsafe header.encoded(with: payload.span.bytes)
-        let other = try unsafe Message(header: plain.span.bytes, payload: payload.span.bytes, receiver: .worker)
+        let other = try unsafe Message(header: plain.span.bytes, payload: payload.span.bytes, receiver: .coordinator)
         #expect(!other.header.isShared)
         #expect(message.header.checksum == other.header.checksum)
         #expect(try unsafe Header.sharedPlace(in: (plain + payload).span.bytes) == nil)
@@ -111,9 +114,20 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
             var other = payload
             other[place] ^= 1
             #expect {
-                _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: .worker)
+                _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: .coordinator)
             } throws: { ($0 as? DecodeError)?.code == .checksum }
         }
+    }
+
+    @Test func `is not read to verify it when it is parameters, whose header still is`() throws {
+        let header = StreamFrames(.parameters, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, total: 300)[0]
+        var head = Array(unsafe header.encoded(with: payload.span.bytes, lyingAt: 0).prefix(Header.byteCount))
+        let other = [UInt8](repeating: 0, count: 300)
+        _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: .worker)
+        head[32] ^= 1
+        #expect {
+            _ = try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .worker)
+        } throws: { ($0 as? DecodeError)?.code == .checksum }
     }
 
     @Test func `is refused when its place is beyond any memory`() throws {

@@ -80,11 +80,15 @@ package struct Header: Hashable, Sendable {
     }
 
     /// The checksum that goes with this header and its payload.
+    ///
+    /// Parameters in shared memory are not read for it: nothing carries them anywhere, and whoever computes from them sees at the end
+    /// whether they are still those of the step. Answers are, wherever they lie: their checksums tell whether two of them are the same.
     package func checksum(over payload: RawSpan) -> UInt64 {
         var unsealed = self
         unsealed.checksum = 0
         unsealed.isShared = false
-        return unsafe Self.checksum(payload, seed: Self.checksum(unsealed.bytes.span.bytes))
+        let covered = isShared && kind == .parameters ? payload.extracting(first: 0) : payload
+        return unsafe Self.checksum(covered, seed: Self.checksum(unsealed.bytes.span.bytes))
     }
 
     /// The header's bytes, with the checksum over the payload that travels behind it.
