@@ -174,7 +174,15 @@ void ck_dropout_mask(size_t n, uint32_t threshold, float scale, uint32_t c1, uin
 }
 
 double ck_sum(size_t n, const float *x) { return now()->sum(n, x); }
-double ck_sum_of_squares(size_t n, float divisor, const float *x) { return now()->sum_of_squares(n, divisor, x); }
+
+void ck_squares_add(ck_squares *sums, size_t n, float divisor, const float *x) { now()->squares_add(sums->lanes, n, divisor, x); }
+double ck_squares_end(const ck_squares *sums) { return now()->squares_end(sums->lanes); }
+
+double ck_sum_of_squares(size_t n, float divisor, const float *x) {
+    ck_squares sums = {0};
+    ck_squares_add(&sums, n, divisor, x);
+    return ck_squares_end(&sums);
+}
 
 void ck_adam(size_t n, const ck_adam_settings *settings, const float *gradient, float *p, float *m, float *v) {
     now()->adam(n, settings, gradient, p, m, v);

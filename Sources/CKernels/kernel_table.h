@@ -46,7 +46,8 @@ typedef struct {
     void (*log_softmax)(size_t, size_t, const float *, float *);
     void (*dropout_mask)(size_t, uint32_t, float, uint32_t, uint32_t, uint32_t, const uint32_t *, float *);
     double (*sum)(size_t, const float *);
-    double (*sum_of_squares)(size_t, float, const float *);
+    void (*squares_add)(double *, size_t, float, const float *);
+    double (*squares_end)(const double *);
     void (*adam)(size_t, const ck_adam_settings *, const float *, float *, float *, float *);
     void (*amsgrad)(size_t, const ck_adam_settings *, const float *, float *, float *, float *, float *);
     void (*sgd)(size_t, const ck_sgd_settings *, const float *, float *, float *);

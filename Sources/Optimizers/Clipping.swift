@@ -4,11 +4,15 @@ public import TensorCore
 
 /// The global norm of gradients, and the factor that brings it down to a bound.
 package enum GradientNorm {
-    /// Fills gradients, one a parameter, and returns √Σ(g / divisor)² over them; each is summed in fixed lanes in double precision, and the sums in order.
+    /// √Σ(g / divisor)² over gradients, one a parameter; each is summed in fixed lanes in double precision, and the sums in order.
     package static func norm(of gradients: [GradientBlock], divisor: Float, team: ThreadTeam = .alone) -> Float {
         @Sendable func sumOfSquares(_ gradient: GradientBlock) -> Double {
-            gradient.fill()
-            return unsafe ck_sum_of_squares(gradient.count, divisor, gradient.base)
+            var sums = ck_squares()
+            unsafe gradient.forEachPiece(of: updateBlock, skipsZeros: true) { _, piece in
+                guard let base = piece.baseAddress else { return }
+                unsafe ck_squares_add(&sums, piece.count, divisor, base)
+            }
+            return unsafe ck_squares_end(&sums)
         }
         guard team.threads > 1 else { return Float(gradients.reduce(0.0) { $0 + sumOfSquares($1) }.squareRoot()) }
         let sums = Mutex(Array(repeating: 0.0, count: gradients.count))

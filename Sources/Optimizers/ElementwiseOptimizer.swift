@@ -48,7 +48,8 @@ public class ElementwiseOptimizer: Optimizer {
         for slot in slots {
             guard let gradient = slot.parameter.gradient else { continue }
             let updates = unsafe Updates(slots: [slot], rules: [begin(slot, divisor: 1, clip: 1)])
-            unsafe updates.run(0, gradient: gradient.base) { _, _, _ in }
+            let block = GradientBlock(storage: gradient.storage, offset: gradient.offset, count: gradient.count)
+            unsafe updates.run(0, gradient: block) { _, _, _ in }
         }
     }
 
@@ -76,13 +77,12 @@ public class ElementwiseOptimizer: Optimizer {
             Array(repeating: (read: FloatChecksum.empty, written: FloatChecksum.empty), count: slots.count))
         team.run(sizes) { [isTraced, places] index in
             var (read, written) = (FloatChecksum(), FloatChecksum())
-            var place = places[index]
-            unsafe updates.run(index, gradient: gradients[index].base) { gradient, values, count in
-                if let copy { unsafe (copy.base + place).update(from: values, count: count) }
-                place += count
+            unsafe updates.run(index, gradient: gradients[index]) { first, gradient, values in
+                guard let sum = gradient.baseAddress else { return }
+                if let copy { unsafe (copy.base + places[index] + first).update(from: values, count: gradient.count) }
                 guard isTraced else { return }
-                unsafe read.absorb(gradient, count: count)
-                unsafe written.absorb(values, count: count)
+                unsafe read.absorb(sum, count: gradient.count)
+                unsafe written.absorb(values, count: gradient.count)
             }
             traces.withLock { $0[index] = (read.value, written.value) }
             updated(index, updates.slots[index].parameter)
@@ -111,17 +111,17 @@ public class ElementwiseOptimizer: Optimizer {
 
         /// Updates a parameter block by block.
         ///
-        /// - Parameter updated: handed the gradient and the new values of each block.
+        /// - Parameter updated: handed the place of each block, its gradient and its new values.
         func run(
-            _ index: Int, gradient: UnsafePointer<Float>,
-            _ updated: (_ gradient: UnsafePointer<Float>, _ values: UnsafePointer<Float>, _ count: Int) -> Void
+            _ index: Int, gradient: GradientBlock,
+            _ updated: (_ first: Int, _ gradient: UnsafeBufferPointer<Float>, _ values: UnsafePointer<Float>) -> Void
         ) {
             unsafe slots[index].parameter.update { values in
-                for first in stride(from: 0, to: values.count, by: updateBlock) {
-                    let count = min(updateBlock, values.count - first)
-                    let (sum, block) = unsafe (gradient + first, values.baseAddress! + first)
-                    unsafe rules[index](first, count, sum, block)
-                    unsafe updated(sum, block, count)
+                unsafe gradient.forEachPiece(of: updateBlock, skipsZeros: false) { first, piece in
+                    guard let sum = piece.baseAddress else { return }
+                    let block = unsafe values.baseAddress! + first
+                    unsafe rules[index](first, piece.count, sum, block)
+                    unsafe updated(first, piece, block)
                 }
             }
         }

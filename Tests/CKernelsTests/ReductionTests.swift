@@ -26,6 +26,18 @@ extension Kernels {
             {
                 unsafe bits(ck_sum_of_squares(n, divisor, x))
             }
+            for piece in [1, 3] {
+                sameBits("sum of squares in pieces, n \(n)", expected: unsafe bits(ck_sum_of_squares(n, divisor, x))) {
+                    var sums = ck_squares()
+                    for first in stride(from: 0, to: n, by: piece * Int(CK_LANES)) {
+                        unsafe x.withUnsafeBufferPointer { all in
+                            unsafe ck_squares_add(
+                                &sums, min(piece * Int(CK_LANES), n - first), divisor, all.baseAddress! + first)
+                        }
+                    }
+                    return unsafe bits(ck_squares_end(&sums))
+                }
+            }
             let exact = x.reduce(0.0) { $0 + Double($1) }, size = x.reduce(0.0) { $0 + abs(Double($1)) }
             #expect(unsafe abs(ck_sum(n, x) - exact) <= 1e-13 * size)
         }

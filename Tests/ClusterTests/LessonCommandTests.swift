@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.tags(.processes), .timeLimit(.minutes(1))) struct `The lessons` {
+@Suite(.tags(.processes), .timeLimit(.minutes(5))) struct `The lessons` {
     @Test func `all end at ohlol from their default seeds`() throws {
         let outcome = try Workplace().run(["lesson", "all"])
         let last = outcome.output.split(separator: "\n").filter { $0.contains("Epoch [15/15]") }

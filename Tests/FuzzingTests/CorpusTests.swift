@@ -20,7 +20,7 @@ private let seed: UInt64 = {
 }()
 
 // One target after another: some write into one directory.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct `A reader of foreign bytes` {
     @Test(arguments: FuzzTarget.allCases) func `takes or refuses every input of its corpus`(target: FuzzTarget) throws {
         let inputs = try corpus(of: target)

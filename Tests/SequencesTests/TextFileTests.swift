@@ -48,7 +48,7 @@ private final class Scratch {
     #expect(error == SequenceError(.empty, "\(path) is empty; wanted a text to learn from"))
 }
 
-@Test(.timeLimit(.minutes(1))) func `a pipe is refused without waiting for a writer`() throws {
+@Test(.timeLimit(.minutes(5))) func `a pipe is refused without waiting for a writer`() throws {
     let scratch = try Scratch()
     let path = scratch.path + "/pipe"
     #expect(unsafe mkfifo(path, 0o600) == 0)

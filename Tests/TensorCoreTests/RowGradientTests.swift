@@ -54,8 +54,13 @@ private struct Lookups {
         loss?.backward(cotangent: Tensor(1), shards: ShardLayout(rows: batch, ranges: shards), into: sink)
         return zip(sums, sink.tables).map { sum, tables in
             layout.gradients(dense: sum, tables: tables).flatMap { block in
-                block.fill()
-                return (0..<block.count).map { unsafe block.base[$0].bitPattern }
+                var all: [UInt32] = []
+                unsafe block.forEachPiece(of: 5, skipsZeros: false) { first, piece in
+                    #expect(first == all.count)
+                    all += unsafe piece.map(\.bitPattern)
+                }
+                #expect(all.count == block.count)
+                return all
             }
         }
     }
@@ -109,5 +114,30 @@ private struct Lookups {
         #expect(values.map(\.bitPattern) == ([1, 0, 0, 5, 12, 0] as [Float]).map(\.bitPattern))
         let empty = RowGradient.empty(width: 2) + RowGradient.empty(width: 2)
         #expect(empty.rows.isEmpty)
+    }
+}
+
+@Suite struct `A table's gradient in pieces` {
+    @Test(arguments: [[], [0], [6], [0, 1, 2, 3, 4, 5, 6], [1, 5]] as [[Int32]], [1, 2, 3, 7, 20, 100])
+    func `is the whole table's, and only zeros are left out`(rows: [Int32], length: Int) {
+        let (height, width) = (7, 3)
+        let values = (0..<rows.count * width).map { Float($0) - 4.5 }
+        let gradient = RowGradient(rows: rows, width: width, values: Storage(values))
+        let whole = Storage(count: height * width)
+        unsafe gradient.expand(into: whole.base, count: whole.count)
+        let expected = unsafe Array(whole.floats)
+        let block = GradientBlock(table: gradient, count: height * width)
+        for skipsZeros in [false, true] {
+            var seen = [Float](repeating: 0, count: height * width)
+            var covered = 0
+            unsafe block.forEachPiece(of: length, skipsZeros: skipsZeros) { first, piece in
+                #expect(first % length == 0)
+                covered += piece.count
+                for index in piece.indices { seen[first + index] = unsafe piece[index] }
+                if skipsZeros { #expect(unsafe piece.contains { $0 != 0 }) }
+            }
+            #expect(seen == expected)
+            if !skipsZeros { #expect(covered == height * width) }
+        }
     }
 }

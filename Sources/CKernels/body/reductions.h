@@ -21,8 +21,9 @@ static double sum_(size_t n, const float *x) {
     return ck_combine_double(lanes);
 }
 
-static double sum_of_squares_(size_t n, float divisor, const float *x) {
-    double lanes[CK_LANES] = {0};
+static void squares_add_(double *restrict sums, size_t n, float divisor, const float *x) {
+    double lanes[CK_LANES];
+    memcpy(lanes, sums, sizeof lanes);
     size_t i = 0;
     for (; i + CK_LANES <= n; i += CK_LANES)
         for (int l = 0; l < CK_LANES; l++) {
@@ -33,6 +34,12 @@ static double sum_of_squares_(size_t n, float divisor, const float *x) {
         double v = (double)(x[i] / divisor);
         lanes[l] += v * v;
     }
+    memcpy(sums, lanes, sizeof lanes);
+}
+
+static double squares_end_(const double *sums) {
+    double lanes[CK_LANES];
+    memcpy(lanes, sums, sizeof lanes);
     return ck_combine_double(lanes);
 }
 

@@ -168,6 +168,13 @@ void ck_dropout_mask(size_t n, uint32_t threshold, float scale, uint32_t c1, uin
 #define CK_LANES 16
 double ck_sum(size_t n, const float *x);                             // lanes in double
 double ck_sum_of_squares(size_t n, float divisor, const float *x);   // of (x / divisor), rounded to float first; lanes in double
+/// The same over values that come in pieces, from sums that are all 0 at first; every piece but the last has a multiple of CK_LANES values,
+/// and pieces of zeros only may be left out if they are such a multiple.
+typedef struct {
+    double lanes[CK_LANES];
+} ck_squares;
+void ck_squares_add(ck_squares *sums, size_t n, float divisor, const float *x);
+double ck_squares_end(const ck_squares *sums);
 
 typedef struct {
     float divisor;       // the gradient is (g / divisor) * clip

@@ -75,8 +75,7 @@ package struct ParameterLayout: Sendable {
         fatalError("backward: a parameter of shape \(parameter.shape) belongs to no module of this model")
     }
 
-    /// Where the gradient of each parameter lies, in their order: those that travelled whole in their block, those that travelled by
-    /// rows in tables, which `fill()` writes.
+    /// The gradient of each parameter, in their order: those that travelled whole lie in their block, those that travelled by rows in tables.
     package func gradients(dense: Storage, tables rows: [RowGradient]) -> [GradientBlock] {
         var table = 0
         return entries.map { entry in
@@ -87,39 +86,6 @@ package struct ParameterLayout: Sendable {
             return GradientBlock(table: rows[table], count: entry.range.count)
         }
     }
-}
-
-/// A parameter's gradient where it lies.
-package struct GradientBlock: Sendable {
-    package let storage: Storage
-    package let offset: Int
-    package let count: Int
-    private let rows: RowGradient?
-
-    package init(storage: Storage, offset: Int, count: Int) {
-        require(
-            offset >= 0 && count >= 0 && offset <= storage.count - count,
-            "GradientBlock: \(count) floats at \(offset) of a block of \(storage.count)")
-        self.storage = storage
-        self.offset = offset
-        self.count = count
-        rows = nil
-    }
-
-    /// Room for the whole of a table with some rows.
-    init(table rows: RowGradient, count: Int) {
-        storage = Storage(count: count)
-        offset = 0
-        self.count = count
-        self.rows = rows
-    }
-
-    /// Writes the table whose rows these are; nothing is to be done for a gradient that is whole.
-    package func fill() {
-        if let rows { unsafe rows.expand(into: base, count: count) }
-    }
-
-    package var base: UnsafeMutablePointer<Float> { unsafe storage.base + offset }
 }
 
 /// Sums the gradients of shards in the reduction tree's order, one flat array `[P]` for each aligned power-of-two group.
