@@ -5,10 +5,16 @@
 #ifndef LOCKSTEP_CZEROMQ_SHIM_H
 #define LOCKSTEP_CZEROMQ_SHIM_H
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 // ETERM is an expression of macros, which Swift does not import.
@@ -143,6 +149,57 @@ static inline int zmqshim_receive(void *socket, zmq_msg_t *message, int flags) {
     } while (status < 0 && zmq_errno() == EINTR && (flags & ZMQ_DONTWAIT));
     return status >= 0 ? 0 : -zmq_errno();
 }
+
+// Connections, by the descriptors that libzmq's events and messages name
+
+// Who is at the other end, as text; 0 for what is no TCP connection (any more).
+static inline int zmqshim_peer(int descriptor, char *text, size_t capacity) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char host[INET6_ADDRSTRLEN];
+    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
+        return 0;
+    }
+    if (address.ss_family == AF_INET) {
+        const struct sockaddr_in *peer = (const struct sockaddr_in *)&address;
+        inet_ntop(AF_INET, &peer->sin_addr, host, sizeof host);
+        return snprintf(text, capacity, "%s:%d", host, ntohs(peer->sin_port));
+    }
+    if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *peer = (const struct sockaddr_in6 *)&address;
+        inet_ntop(AF_INET6, &peer->sin6_addr, host, sizeof host);
+        return snprintf(text, capacity, "[%s]:%d", host, ntohs(peer->sin6_port));
+    }
+    return 0;
+}
+
+// Bytes that have come from the peer since the connection began, read or not; -1 where the system does not count them.
+static inline int64_t zmqshim_arrived(int descriptor) {
+#ifdef __linux__
+    // Linux's own `struct tcp_info`, of which the C library's knows the beginning only: `tcpi_bytes_received`, since 4.1.
+    enum { place = 128 };
+    unsigned char info[place + 8];
+    socklen_t size = sizeof info;
+    int64_t bytes;
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &size) != 0 || size < sizeof info) {
+        return -1;
+    }
+    memcpy(&bytes, info + place, sizeof bytes);
+    return bytes;
+#else
+    (void)descriptor;
+    return -1;
+#endif
+}
+
+// How many of them the system still has; -1 for what is no connection.
+static inline int64_t zmqshim_unread(int descriptor) {
+    int bytes = 0;
+    return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : -1;
+}
+
+// libzmq finds the connection at its end, and closes it.
+static inline void zmqshim_cut(int descriptor) { shutdown(descriptor, SHUT_RDWR); }
 
 // The system
 

@@ -98,7 +98,8 @@ package enum ClusterTraining {
 
     /// Trains with whatever workers connect to `endpoint`; computes by itself where there are none.
     ///
-    /// - Parameter keys: who may take part over TCP; local sockets lie in a directory of this user's alone.
+    /// - Parameter keys: who may take part; nil on loopback or a local socket, which lies in a directory of this user's alone, for
+    ///   everybody who can reach it.
     package static func coordinate(
         _ trainer: any StepTrainer, run: RunID, incarnation: UInt64, at endpoint: Endpoint,
         keys: CoordinatorKeys? = nil,
@@ -109,7 +110,6 @@ package enum ClusterTraining {
         stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         OpenFiles.raiseLimit()
-        let keys = endpoint.isTCP ? keys : nil
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
             fallbackAfter: fallbackAfter, threads: threads, keys: keys, auditShare: auditShare)
@@ -209,7 +209,7 @@ package enum ClusterTraining {
     ///
     /// - Parameters:
     ///   - local: the name that the launcher chose, for a child of a coordinator on this machine.
-    ///   - keys: who this is and whom it trusts, over TCP.
+    ///   - keys: who this is and whom it trusts.
     ///   - memory: what the launcher says of the memory that it shares.
     ///   - makeModel: from what the coordinator says of the model.
     package static func work(
@@ -220,7 +220,7 @@ package enum ClusterTraining {
         if local != nil { ParentWatch.start() }
         let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
         let loop = WorkerLoop(
-            connectingTo: endpoint, identity: identity, keys: endpoint.isTCP ? keys : nil,
+            connectingTo: endpoint, identity: identity, keys: keys,
             parent: local == nil ? nil : getppid(),
             memory: try memory.map { try WorkerMemory($0, worker: WorkerID(identity)) }, makeModel: makeModel,
             note: note)

@@ -30,35 +30,58 @@ package struct MonitorEvent: Hashable, Sendable {
     package let kind: Kind
     /// The endpoint concerned, as libzmq writes it.
     package let address: String
+    /// The connection, where it is one that was accepted or has ended.
+    let descriptor: Int32?
 }
 
 /// Reads what happens to the connections of one socket; made before the socket binds or connects, on its thread.
 package struct SocketMonitor: ~Copyable {
     let socket: Socket
-    private let monitored: SocketHandle
+    /// `nil` where the events are read on another thread, which reads them until the last.
+    private let monitored: SocketHandle?
 
     package init(of monitored: borrowing Socket) throws(MessagingError) {
+        let endpoint = try Self.begin(monitored)
+        socket = try Self.reader(at: endpoint, in: monitored.handle.context)
+        self.monitored = monitored.handle
+    }
+
+    /// Reads the events of a socket of another thread, until `stopped`.
+    init(readingFrom endpoint: String, in context: Context) throws(MessagingError) {
+        socket = try Self.reader(at: endpoint, in: context)
+        monitored = nil
+    }
+
+    /// Has libzmq report the events of `monitored`.
+    ///
+    /// - Returns: where they can be read.
+    static func begin(_ monitored: borrowing Socket) throws(MessagingError) -> String {
         let endpoint = monitored.handle.context.monitorEndpoint()
         let events =
             ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED
             | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
             | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED
             | ZMQ_EVENT_BIND_FAILED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_MONITOR_STOPPED
-        let handle = try SocketHandle(.pair, in: monitored.handle.context)
-        // No high water: libzmq reports from its I/O thread with a send that waits, and one full queue would stop all traffic.
-        let limit = unsafe zmqshim_set_int(try handle.pointer(.configure), ZMQ_RCVHWM, 0)
-        try MessagingError.check(limit, .configure, "the monitor of a \(monitored.kind) socket")
         let result = unsafe zmqshim_monitor(try monitored.handle.pointer(.monitor), endpoint, Int32(events))
         try MessagingError.check(result, .monitor, "a \(monitored.kind) socket")
+        return endpoint
+    }
+
+    private static func reader(at endpoint: String, in context: Context) throws(MessagingError) -> Socket {
+        let handle = try SocketHandle(.pair, in: context)
+        // No high water: libzmq reports from its I/O thread with a send that waits, and one full queue would stop all traffic.
+        let limit = unsafe zmqshim_set_int(try handle.pointer(.configure), ZMQ_RCVHWM, 0)
+        try MessagingError.check(limit, .configure, "the monitor of a socket")
         let connection = unsafe zmqshim_connect(try handle.pointer(.monitor), endpoint)
-        try MessagingError.check(connection, .monitor, "a \(monitored.kind) socket")
-        self.monitored = monitored.handle
-        socket = Socket(handle: handle)
+        try MessagingError.check(connection, .monitor, "a socket")
+        return Socket(handle: handle)
     }
 
     // Before our end closes: without a reader, libzmq's I/O thread would wait for one for ever (libzmq issue 3575).
     deinit {
-        guard let pointer = unsafe try? monitored.isOpen ? monitored.pointer(.monitor) : nil else { return }
+        guard let monitored, let pointer = unsafe try? monitored.isOpen ? monitored.pointer(.monitor) : nil else {
+            return
+        }
         _ = unsafe zmqshim_monitor(pointer, nil, 0)
     }
 
@@ -95,5 +118,6 @@ extension MonitorEvent {
         default: return nil
         }
         address = String(decoding: message.frames[1].bytes, as: UTF8.self)
+        descriptor = kind == .accepted || kind == .disconnected ? Int32(bitPattern: value) : nil
     }
 }

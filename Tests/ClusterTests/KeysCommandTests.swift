@@ -85,7 +85,6 @@ struct `The keys` {
         let place = try Workplace()
         let (keys, foreign) = ("\(place.path)/keys", "\(place.path)/foreign")
         for directory in [keys, foreign] { #expect(try place.run(["keys", "new", directory]).code == 0) }
-        #expect(try place.run(["keys", "add", keys, "second"]).code == 0)
         let expected = try place.run(
             ["train", "--steps", "3000", "--run", "\(place.path)/alone"] + Self.training
         ).member("parameters_sha256")
@@ -111,16 +110,70 @@ struct `The keys` {
             #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
         }
 
-        let revoked = try place.start(["worker", "--connect", endpoint], environment: ["LOCKSTEP_KEYS": keys])
-        #expect(coordinator.wait { coordinator.errors.contains("joined") })
-        #expect(try place.run(["keys", "revoke", keys, "worker"]).code == 0)
-        let dropped = revoked.wait()
-        #expect(dropped.code == 3 && dropped.errors.contains("revoked"), "\(dropped)")
-        #expect(coordinator.isRunning)
-        let second = try place.start(["worker", "--connect", endpoint, "--keys", "\(keys)/workers/second"])
+        let second = try place.start(["worker", "--connect", endpoint], environment: ["LOCKSTEP_KEYS": keys])
         let outcome = coordinator.wait()
         #expect(outcome.member("parameters_sha256") == expected, "\(outcome.errors)")
         #expect(second.wait().code == 0)
+    }
+
+    @Test func `let a worker in as soon as they are made, and drop it when they are revoked, while the run goes on`()
+        throws
+    {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let coordinator = try place.start(
+            [
+                "coordinator", "--bind", "tcp://127.0.0.1:*", "--keys", keys, "--steps", "4000000", "--fallback-after",
+                "100000", "--run", "\(place.path)/run",
+            ] + Self.training)
+        let endpoint = endpoint(of: coordinator)
+        var workers: [RunningProcess] = []
+        for name in ["first", "second", "third", "fourth"] {
+            #expect(try place.run(["keys", "add", keys, name]).code == 0)
+            workers.append(
+                try place.start(["worker", "--connect", endpoint, "--keys", "\(keys)/workers/\(name)"]))
+        }
+        for worker in workers { #expect(worker.wait { worker.errors.contains("joined") }, "\(worker.errors)") }
+        #expect(try place.run(["keys", "revoke", keys, "first"]).code == 0)
+        let dropped = workers[0].wait()
+        #expect(dropped.code == 3 && dropped.errors.contains("revoked"), "\(dropped)")
+        #expect(coordinator.isRunning && workers.dropFirst().allSatisfy(\.isRunning))
+        coordinator.signal(SIGTERM)
+        #expect(coordinator.wait().code == 143)
+        for worker in workers.dropFirst() { #expect(worker.wait().code == 0) }
+        #expect(try place.run(["verify", "\(place.path)/run", "--steps", "1..20"]).code == 0)
+    }
+
+    @Test func `count on a local socket too: with them, with others and without`() throws {
+        let place = try Workplace()
+        let (keys, foreign) = ("\(place.path)/keys", "\(place.path)/foreign")
+        for directory in [keys, foreign] { #expect(try place.run(["keys", "new", directory]).code == 0) }
+        func coordinator(_ name: String, _ options: [String]) throws -> RunningProcess {
+            try place.start(
+                [
+                    "coordinator", "--bind", "ipc://\(place.path)/\(name)", "--steps", "4000000", "--fallback-after",
+                    "100000", "--run", "\(place.path)/run-\(name)",
+                ] + Self.training + options)
+        }
+        let locked = try coordinator("locked", ["--keys", keys])
+        let endpoint = endpoint(of: locked)
+        #expect(locked.errors.contains("--keys DIR --connect "))
+        let good = try place.start(["worker", "--connect", endpoint, "--keys", keys])
+        #expect(good.wait { good.errors.contains("joined") }, "\(good.errors)")
+        for options in [["--keys", foreign], []] {
+            let refused = try place.run(["worker", "--connect", endpoint] + options)
+            #expect(refused.code == 3 && refused.errors.filter { $0 == "\n" }.count == 1, "\(options): \(refused)")
+        }
+        locked.signal(SIGTERM)
+        #expect(locked.wait().code == 143)
+        #expect(good.wait().code == 0)
+
+        let open = try coordinator("open", [])
+        let mistaken = try place.run(["worker", "--connect", self.endpoint(of: open), "--keys", keys])
+        #expect(mistaken.code == 3 && mistaken.errors.contains("another key or none"), "\(mistaken)")
+        open.signal(SIGTERM)
+        #expect(open.wait().code == 143)
     }
 
     @Test func `are asked of a worker by its coordinator's socket, and of a coordinator by its worker`() throws {

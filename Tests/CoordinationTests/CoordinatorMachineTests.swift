@@ -124,6 +124,28 @@ import Testing
         #expect(rig.machine.roster.isEmpty == (total != 100))
     }
 
+    @Test func `an answer that begins before another of its worker has ended takes its place`() {
+        var rig = CoordinatorRig()
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        _ = rig.tell(.beginStep(0))
+        // Shards 0 to 2 are two subtrees.
+        let first = CoordinatorRig.answer(0..<2, total: 2 * frameBytes)
+        let second = CoordinatorRig.answer(2..<3, total: 2 * frameBytes)
+        #expect(rig.tell(.received(first[0], from: "a")).stored.count == 1)
+        let displaced = rig.tell(.received(second[0], from: "a"))
+        #expect(displaced.first == .discard(step: 0, subtree: Subtree(first: 0, count: 2)!, from: "a"))
+        #expect(displaced.stored.count == 1 && rig.machine.load.partialAnswers == 1)
+        #expect(rig.machine.counters.stale == [.displaced: 1])
+        #expect(rig.tell(.received(second[1], from: "a")).folded.count == 1)
+        // The rest of the first one is not the whole of it.
+        #expect(rig.tell(.received(first[1], from: "a")).folded.isEmpty)
+        _ = rig.answer("b", 3..<4) + rig.answer("b", 4..<6) + rig.answer("c", 6..<8)
+        _ = rig.pull("b", finished: ShardRange(3..<6)) + rig.pull("c", finished: ShardRange(6..<8))
+        let after = rig.pull("a", finished: ShardRange(0..<3))
+        #expect(after.assigned.joined(separator: ", ").contains("0"), "\(after.assigned)")
+        #expect(rig.machine.load.partialAnswers == 0)
+    }
+
     @Test func `a repeated frame is stored once`() {
         var rig = CoordinatorRig()
         _ = rig.join("a")

@@ -27,19 +27,9 @@ import Testing
         #expect(CurvePair(secretText: text) == nil)
     }
 
-    /// The desk before it closes a moment after its owner lets go.
-    private func open() throws -> AdmissionDesk {
-        let end = ContinuousClock.now + patience
-        while true {
-            do { return try AdmissionDesk(in: .shared) } catch  where ContinuousClock.now > end { throw error } catch {
-                usleep(1000)
-            }
-        }
-    }
-
     /// A question as libzmq puts it, and what comes back.
     private func ask(_ frames: [[UInt8]], admitting key: CurvePublicKey?) throws -> [[UInt8]]? {
-        let desk = try open()
+        let desk = try AdmissionDesk.opened()
         let asking = try Socket(.dealer, in: .shared)
         try asking.connect(Endpoint("inproc://zeromq.zap.01"))
         #expect(try asking.send(frames.map { .bytes($0) }, within: patience) == .sent)

@@ -7,7 +7,9 @@ internal import TensorCore
 enum Arrival: Sendable {
     ///
     /// `isFinite` is false when a number in the piece of an answer may be none: read while the piece is in the cache anyway.
-    case message(Coordination.Message, ArrivedPayload, isFinite: Bool, from: WorkerID, key: PeerKey?)
+    case message(
+        Coordination.Message, ArrivedPayload, isFinite: Bool, from: WorkerID, key: PeerKey?,
+        over: ConnectionID?)
     case undecodable(DecodeError, from: WorkerID, key: PeerKey?)
 
     /// So many that everything else gets its turn.
@@ -40,11 +42,11 @@ enum Arrival: Sendable {
             let key = message.user.map { PeerKey($0) }
             let arrival: Arrival =
                 switch Coordination.Message.decode(message, receiver: .coordinator, memory: memory) {
-                case .success(let (message, payload)):
+                case .success(let (decoded, payload)):
                     .message(
-                        message, payload,
-                        isFinite: message.header.kind != .answer || payload.withBytes { $0.areFiniteFloats },
-                        from: sender, key: key)
+                        decoded, payload,
+                        isFinite: decoded.header.kind != .answer || payload.withBytes { $0.areFiniteFloats },
+                        from: sender, key: key, over: message.connection)
                 case .failure(let error): .undecodable(error, from: sender, key: key)
                 }
             all.withLock { $0[place] = arrival }

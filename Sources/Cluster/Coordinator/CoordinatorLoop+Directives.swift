@@ -23,18 +23,18 @@ extension CoordinatorLoop {
         case .discardOwn: ownAnswer = nil
         case .restartStep: trainer.beginStep()
         case .joined(let worker, _):
-            note("\(names[worker]) joined\(memory?.answers(of: worker) == nil ? "" : ", sharing memory")")
+            noteMember("\(names[worker]) joined\(memory?.answers(of: worker) == nil ? "" : ", sharing memory")")
         case .suspected, .repeated: break
         case .lost(let worker, let reason):
             outbox.discard(worker)
-            if reason != .restarted { note("\(names[worker]) is lost: \(reason)") }
+            if reason != .restarted { noteMember("\(names[worker]) is lost: \(reason)") }
         case .refused(let worker, let refusal): noteStranger("\(names[worker]) was refused: \(refusal.sentence)")
         case .dropped(let worker, let reason):
             outbox.discard(worker)
             noteStranger("\(names[worker]) was dropped: \(reason)")
         case .outvoted(let worker, let step, let subtree):
             outbox.discard(worker)
-            note(
+            noteMember(
                 "\(names[worker]) is dropped: its gradients for step \(step + 1), shards \(subtree), are not what others compute"
             )
         case .waiting(let duration): note(waiting(for: duration))
@@ -82,7 +82,7 @@ extension CoordinatorLoop {
             let answer = try trainer.answer(travelled: arrived.block, for: subtree)
             // Counts and checksums look like floats that are not finite, now and then: the answer itself decides.
             if !arrived.isFinite, let part = trainer.nonFinitePart(of: answer) {
-                note(
+                noteMember(
                     "step \(step + 1), shards \(subtree): \(part) is not finite in the answer of \(names[worker]); it is computed again here"
                 )
                 return perform(.nonFinite(step: step, subtree: subtree, part: part))

@@ -31,8 +31,11 @@ package final class CoordinatorLoop {
     var ownAnswer: SubtreeAnswer?
     var failure: ClusterError?
     var names = WorkerNames()
-    private var strangerNotes = NoteLimit()
-    private var handshakesRefused = 0
+    private var strangerNotes = NoteLimit(burst: 20, perSecond: 2)
+    private var memberNotes = NoteLimit(burst: 200, perSecond: 2)
+    /// Handshakes and connections that were ended, by kind.
+    private var ended: [String: Int] = [:]
+    private var connections: ConnectionGuard?
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
     /// When the machine was last told anything.
@@ -87,14 +90,17 @@ package final class CoordinatorLoop {
 
     /// What should not have come, by kind.
     package var rejected: [String: Int] {
-        var rejected = machine.counters.rejected
-        if handshakesRefused > 0 { rejected["key"] = handshakesRefused }
-        return rejected
+        machine.counters.rejected.merging(ended) { $0 + $1 }
     }
 
     /// A sentence that somebody else can cause as often as he likes.
     func noteStranger(_ sentence: String) {
         for sentence in strangerNotes.take(sentence, at: clock.now - begun) { note(sentence) }
+    }
+
+    /// The same of somebody who takes part, as all workers may at once when a run begins.
+    func noteMember(_ sentence: String) {
+        for sentence in memberNotes.take(sentence, at: clock.now - begun) { note(sentence) }
     }
 
     /// Trains until the run is done or `shouldStop` says so.
@@ -108,6 +114,7 @@ package final class CoordinatorLoop {
     ) throws {
         FloatingPointEnvironment.prepareThread()
         let sockets = try CoordinatorSockets(settings, in: context)
+        connections = sockets.connections
         var configuration = machine.configuration
         configuration.controlEndpoint = sockets.controlEndpoint.description
         machine = CoordinatorMachine(configuration)
@@ -184,16 +191,35 @@ package final class CoordinatorLoop {
             perform(.workerExited(worker))
             memory?.forget(worker)
         }
-        if let changes = sockets.allowList?.takeNews() {
+        if let changes = try sockets.allowList?.takeNews() {
             for sentence in changes.notes { note(sentence) }
             for key in changes.revoked { perform(.revoked(key)) }
-            handshakesRefused = sockets.allowList?.refusals ?? 0
+            if let refusals = sockets.allowList?.refusals, refusals > 0 { ended["key"] = refusals }
         }
+        try takeCuts(sockets)
         if news.isForsaken { perform(.nobodyComes) }
         if clock.now - lastTick > .milliseconds(100) {
             lastTick = clock.now
             perform(.tick)
         }
+    }
+
+    /// Takes note of connections that were ended because they held too much, or were too many.
+    private func takeCuts(_ sockets: borrowing CoordinatorSockets) throws {
+        guard let news = try sockets.connections?.takeNews() else { return }
+        if news.handshakesFailed > 0 { ended["handshake", default: 0] += news.handshakesFailed }
+        for cut in news.cuts {
+            switch cut.reason {
+            case .waitingBytes(let count):
+                ended["waiting_bytes", default: 0] += 1
+                noteStranger("the connection of \(cut.peer) was cut: \(count) bytes of it waited here")
+            case .connections(let count):
+                ended["connections", default: 0] += 1
+                noteStranger(
+                    "the connection of \(cut.peer) was cut: there were \(count), and nobody had said who it is")
+            }
+        }
+        if news.more > 0 { ended["connections", default: 0] += news.more }
     }
 
     private func flush(_ sockets: borrowing CoordinatorSockets) throws -> [WorkerID] {
@@ -206,12 +232,13 @@ package final class CoordinatorLoop {
     private func take(_ arrival: Arrival) {
         switch arrival {
         case .undecodable(let error, let sender, let key): perform(.undecodable(error, from: sender, key: key))
-        case .message(let message, let payload, let isFinite, let sender, let key):
+        case .message(let message, let payload, let isFinite, let sender, let key, let connection):
             guard settings.loss?.takesOne() != true else { return }
             if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
             (self.payload, isPayloadFinite) = (payload, isFinite)
             perform(.received(message, from: sender, key: key))
             self.payload = nil
+            if let connection, machine.isMember(sender, key) { connections?.recognise(connection) }
         }
     }
 

@@ -3,6 +3,14 @@ internal import Messaging
 internal import TensorCore
 internal import Tracing
 
+extension ConnectionLimits {
+    /// Whole frames that wait from one worker, over a network: with one that is on its way and one that finds no room they stay
+    /// below what may wait.
+    static let frames = 2
+    static let coordinator = ConnectionLimits(
+        waitingBytes: (frames + 2) * frameBytes, strangersBytes: 48 << 20, connections: 1024)
+}
+
 /// The coordinator's two sockets: one for work, one for pings, so that no ping waits behind a gradient.
 struct CoordinatorSockets: ~Copyable {
     let data: Socket
@@ -12,6 +20,8 @@ struct CoordinatorSockets: ~Copyable {
     let controlEndpoint: Endpoint
     /// Who may take part; nil on sockets that only this user can reach.
     let allowList: AllowList?
+    /// What peers may make this process hold; nil on sockets that only this user can reach.
+    let connections: ConnectionGuard?
     private let poller: Poller
     private let dataSlot: Poller.Slot
     private let controlSlot: Poller.Slot
@@ -27,8 +37,17 @@ struct CoordinatorSockets: ~Copyable {
             dataOptions.security = .server(keys.pair)
             controlOptions.security = .server(keys.pair)
         }
+        if settings.data.isTCP { dataOptions.receiveHighWater = ConnectionLimits.frames }
         let data = try Socket(.router, in: context, options: dataOptions)
         let control = try Socket(.router, in: context, options: controlOptions)
+        var connections: ConnectionGuard?
+        if settings.data.isTCP {
+            let watch = ConnectionGuard(.coordinator)
+            try watch.watch(data, isEncrypted: settings.keys != nil)
+            try watch.watch(control, isEncrypted: settings.keys != nil)
+            try watch.start(in: context)
+            connections = watch
+        }
         let controlEndpoint = try control.bind(settings.control)
         let dataEndpoint = try data.bind(settings.data)
         (self.controlEndpoint, self.dataEndpoint) = (controlEndpoint, dataEndpoint)
@@ -36,6 +55,7 @@ struct CoordinatorSockets: ~Copyable {
         dataSlot = poller.add(data)
         controlSlot = poller.add(control)
         self.allowList = allowList
+        self.connections = connections
         self.data = data
         self.control = control
         self.poller = poller

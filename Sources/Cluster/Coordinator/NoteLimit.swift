@@ -1,27 +1,29 @@
-/// Lets a few sentences through and counts the rest, so that strangers cannot fill a disk with log lines.
-struct NoteLimit {
-    private static let burst = 20
-    private static let interval: Duration = .seconds(10)
-
-    private var left = burst
+/// Lets so many sentences through and counts the rest, so that nobody can fill a disk with log lines.
+package struct NoteLimit {
+    private let burst: Double
+    private let perSecond: Double
+    private var left: Double
     private var heldBack = 0
-    private var lastRefill: Duration = .zero
+    private var last: Duration = .zero
+
+    /// - Parameters:
+    ///   - burst: sentences that may come at once.
+    ///   - perSecond: how many more there may be, as time goes on.
+    package init(burst: Int, perSecond: Double) {
+        (self.burst, self.perSecond, left) = (Double(burst), perSecond, Double(burst))
+    }
 
     /// - Returns: what is to be said.
-    mutating func take(_ sentence: String, at now: Duration) -> [String] {
-        var said: [String] = []
-        if now - lastRefill >= Self.interval {
-            lastRefill = now
-            left = Self.burst
-            if heldBack > 0 { said.append("\(heldBack) more such lines were left out") }
-            heldBack = 0
-        }
-        if left > 0 {
-            left -= 1
-            said.append(sentence)
-        } else {
+    package mutating func take(_ sentence: String, at now: Duration) -> [String] {
+        left = min(burst, left + perSecond * ((now - last) / .seconds(1)))
+        last = now
+        guard left >= 1 else {
             heldBack += 1
+            return []
         }
-        return said
+        left -= 1
+        guard heldBack > 0 else { return [sentence] }
+        defer { heldBack = 0 }
+        return ["\(heldBack) more such lines were left out", sentence]
     }
 }

@@ -14,6 +14,10 @@ final class AllowList: Sendable {
         /// What could not be read when it was last looked at: said once, not every time.
         var faults: [String] = []
         var refusals = 0
+        /// Of the directory, before it was last read.
+        var change: KeyDirectory.Change
+        /// Why nobody is admitted any more.
+        var failure: String?
     }
 
     private let directory: KeyDirectory
@@ -21,8 +25,9 @@ final class AllowList: Sendable {
 
     init(_ directory: KeyDirectory) throws {
         self.directory = directory
+        let change = directory.lastChange()
         let (names, faults) = try Self.read(directory)
-        state = Mutex(State(names: names, notes: faults, faults: faults))
+        state = Mutex(State(names: names, notes: faults, faults: faults, change: change))
     }
 
     private static func read(_ directory: KeyDirectory) throws -> (names: [PeerKey: String], faults: [String]) {
@@ -32,6 +37,8 @@ final class AllowList: Sendable {
 
     /// Looks at the directory; a list that cannot be read at all stays as it was.
     func refresh() {
+        let change = directory.lastChange()
+        state.withLock { $0.change = change }
         do {
             let (all, faults) = try Self.read(directory)
             state.withLock { state in
@@ -62,7 +69,20 @@ final class AllowList: Sendable {
         }
     }
 
-    func admits(_ key: PeerKey) -> Bool { state.withLock { $0.names[key] != nil } }
+    /// Whether a key is on the list; one that was put there just now counts.
+    ///
+    /// The files are read again only when the directory has changed since: strangers cannot make this cost anything.
+    func admits(_ key: PeerKey) -> Bool {
+        let (isThere, last) = state.withLock { ($0.names[key] != nil, $0.change) }
+        if isThere { return true }
+        let change = directory.lastChange()
+        guard change.instants != last.instants || !last.isSettled else { return false }
+        refresh()
+        return state.withLock { $0.names[key] != nil }
+    }
+
+    /// Says that no handshake will be answered any more.
+    func fail(_ reason: String) { state.withLock { $0.failure = reason } }
 
     func noteRefusal() { state.withLock { $0.refusals += 1 } }
 
@@ -70,43 +90,56 @@ final class AllowList: Sendable {
     var refusals: Int { state.withLock { $0.refusals } }
 
     /// What has happened since it was last asked.
-    func takeNews() -> (revoked: [PeerKey], notes: [String]) {
-        state.withLock { state in
+    ///
+    /// - Throws: where nobody is admitted any more.
+    func takeNews() throws(ClusterError) -> (revoked: [PeerKey], notes: [String]) {
+        let (revoked, notes, failure) = state.withLock { state in
             defer { (state.revoked, state.notes) = ([], []) }
-            return (state.revoked, state.notes)
+            return (state.revoked, state.notes, state.failure)
         }
+        if let failure {
+            throw ClusterError("keys are not looked at any more: \(failure); the last checkpoint is good")
+        }
+        return (revoked, notes)
     }
 }
 
 /// The thread that answers for the allow-list while handshakes wait; it ends with the context.
 final class AdmissionThread: Sendable {
-    private let opened = Mutex<Result<Void, any Error>?>(nil)
+    private let opened = Mutex<Result<Void, MessagingError>?>(nil)
 
     /// Begins, and returns when every handshake will be asked about.
     init(_ list: AllowList, in context: Context) throws {
         let ready = DispatchSemaphore(value: 0)
         Thread.detachNewThread { [self] in
-            do {
+            do throws(MessagingError) {
                 let desk = try AdmissionDesk(in: context)
                 opened.withLock { $0 = .success(()) }
                 ready.signal()
-                let clock = ContinuousClock()
-                var lastLook = clock.now
-                while true {
-                    let decision = try desk.answer(within: .milliseconds(250)) { list.admits(PeerKey($0.text)) }
-                    if decision?.isAdmitted == false { list.noteRefusal() }
-                    if clock.now - lastLook > .milliseconds(500) {
-                        lastLook = clock.now
-                        list.refresh()
-                    }
-                }
+                try Self.stand(at: desk, with: list)
             } catch {
-                // The end of the context; before that only a failure to open, which is the caller's.
-                opened.withLock { if $0 == nil { $0 = .failure(error) } }
-                ready.signal()
+                let isOpen = opened.withLock { opened in
+                    defer { opened = opened ?? .failure(error) }
+                    return opened != nil
+                }
+                if isOpen, !error.isTermination { list.fail("\(error)") }
+                if !isOpen { ready.signal() }
             }
         }
         ready.wait()
         try opened.withLock { $0 }?.get()
+    }
+
+    private static func stand(at desk: borrowing AdmissionDesk, with list: AllowList) throws(MessagingError) {
+        let clock = ContinuousClock()
+        var lastLook = clock.now
+        while true {
+            let decision = try desk.answer(within: .milliseconds(250)) { list.admits(PeerKey($0.text)) }
+            if decision?.isAdmitted == false { list.noteRefusal() }
+            if clock.now - lastLook > .milliseconds(500) {
+                lastLook = clock.now
+                list.refresh()
+            }
+        }
     }
 }

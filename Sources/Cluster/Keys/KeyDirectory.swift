@@ -92,7 +92,9 @@ package struct KeyDirectory: Sendable {
 
     /// Everybody's keys, by name: those on the allow-list first.
     package func entries() throws -> [Entry] {
-        try read(allowed, isAllowed: true) + read(revoked, isAllowed: false)
+        try [(allowed, true), (revoked, false)].flatMap { directory, isAllowed in
+            try read(directory).map { Entry(name: $0.name, key: try $0.key.get(), isAllowed: isAllowed) }
+        }
     }
 
     /// The keys that are admitted, with their names, and a sentence for each file that is not one: such a file admits nobody, and
@@ -100,11 +102,10 @@ package struct KeyDirectory: Sendable {
     func allowedKeys() throws -> (names: [CurvePublicKey: String], faults: [String]) {
         var faults: [String] = []
         func keys(in directory: String) throws -> [(CurvePublicKey, String)] {
-            try Self.names(in: directory).compactMap { name in
-                do {
-                    try Self.check(name)
-                    return (try KeyFile.readPublic("\(directory)/\(name).key"), name)
-                } catch {
+            try read(directory).compactMap { name, key in
+                switch key {
+                case .success(let key): return (key, name)
+                case .failure(let error):
                     faults.append("\(error)")
                     return nil
                 }
@@ -115,20 +116,42 @@ package struct KeyDirectory: Sendable {
         return (admitted.filter { !withdrawn.contains($0.key) }, faults)
     }
 
+    /// When something last came to the two lists or left them; a stranger's key is no reason to read them again as long as this is
+    /// the same.
+    func lastChange() -> Change {
+        func instant(_ directory: String) -> Duration {
+            var status = stat()
+            guard unsafe stat(directory, &status) == 0 else { return .zero }
+            return .seconds(status.st_mtim.tv_sec) + .nanoseconds(status.st_mtim.tv_nsec)
+        }
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        let instants = [instant(allowed), instant(revoked)]
+        let age = .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec) - max(instants[0], instants[1])
+        return Change(instants: instants, isSettled: age > .milliseconds(100))
+    }
+
+    struct Change: Sendable {
+        let instants: [Duration]
+        /// Whether another change would have another instant: file systems count time in ticks.
+        let isSettled: Bool
+    }
+
     package func coordinatorPair() throws(ClusterError) -> CurvePair { try KeyFile.readPair(coordinatorSecret) }
 
     package func workerDirectory(_ name: String) -> String { "\(workers)/\(name)" }
 
-    private func read(_ directory: String, isAllowed: Bool) throws -> [Entry] {
-        try Self.names(in: directory).map { name in
-            Entry(name: name, key: try KeyFile.readPublic("\(directory)/\(name).key"), isAllowed: isAllowed)
-        }
-    }
-
-    private static func names(in directory: String) throws -> [String] {
+    /// The files of a list, by name, each with its key or with what is wrong with it.
+    private func read(_ directory: String) throws -> [(name: String, key: Result<CurvePublicKey, ClusterError>)] {
         guard FileManager.default.fileExists(atPath: directory) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap {
-            $0.hasSuffix(".key") ? String($0.dropLast(4)) : nil
+        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { file in
+            guard file.hasSuffix(".key") else { return nil }
+            let name = String(file.dropLast(4))
+            let key = Result { () throws(ClusterError) in
+                try Self.check(name)
+                return try KeyFile.readPublic("\(directory)/\(file)")
+            }
+            return (name, key)
         }
     }
 
@@ -140,7 +163,8 @@ package struct KeyDirectory: Sendable {
         }
         guard isPlain, !name.hasPrefix("."), (1...64).contains(name.utf8.count) else {
             throw ClusterError(
-                exitCode: 2, "worker name '\(name)': expected 1 to 64 letters, digits, '-', '_' or '.', not first a '.'"
+                exitCode: 2,
+                "worker name '\(name)': expected 1 to 64 letters, digits, '-', '_' or '.', not first a '.'"
             )
         }
     }

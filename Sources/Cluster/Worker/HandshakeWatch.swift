@@ -6,6 +6,7 @@ internal import Messaging
 struct HandshakeWatch {
     private let endpoint: Endpoint
     private let hasKeys: Bool
+    private let isChild: Bool
 
     /// Handshakes that ended badly since the last good one.
     private var failures = 0
@@ -19,9 +20,11 @@ struct HandshakeWatch {
     /// Longer than libzmq gives a handshake. A tunnel whose far end is not there yet looks the same, so that without keys it takes this.
     private static let longestWait: Duration = .seconds(8)
 
-    init(endpoint: Endpoint, hasKeys: Bool) {
+    /// - Parameter isChild: whether the coordinator has started this worker, so that the socket can be nobody else's.
+    init(endpoint: Endpoint, hasKeys: Bool, isChild: Bool) {
         self.endpoint = endpoint
         self.hasKeys = hasKeys
+        self.isChild = isChild
     }
 
     mutating func note(_ event: MonitorEvent.Kind, at now: Duration) {
@@ -36,12 +39,11 @@ struct HandshakeWatch {
     }
 
     /// Whether there is somebody, though nobody to work for.
-    var isFailing: Bool { failures > 0 && endpoint.isTCP }
+    var isFailing: Bool { failures > 0 && !isChild }
 
     /// The last line of a worker that cannot take part; nil while it may still come to work.
     func verdict(at now: Duration) -> String? {
-        // A local socket is whose directory it lies in.
-        guard endpoint.isTCP else { return nil }
+        guard !isChild else { return nil }
         if let sentence { return sentence }
         guard let waitingSince, failures > 0 else { return nil }
         let waited = now - waitingSince

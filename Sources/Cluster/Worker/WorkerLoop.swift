@@ -72,7 +72,7 @@ package final class WorkerLoop {
         options.security = keys?.security
         let socket = try Socket(.dealer, in: context, options: options)
         let monitor = try SocketMonitor(of: socket)
-        var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil)
+        var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil, isChild: parent != nil)
         try socket.connect(endpoint)
         defer { liveness?.stop() }
         try perform(.started, socket, context)

@@ -10,6 +10,8 @@ package struct CoordinatorCounters: Equatable, Sendable {
         /// For shards that are not this worker's, or not any more.
         case unassigned
         case repeatedFrame
+        /// Part of an answer, when another began before its end.
+        case displaced
         case unknownSender
         case banned
         /// Under the name of a worker that has another key.

@@ -15,6 +15,7 @@ extension CoordinatorMachine {
 
         let first = progress!.answers[subtree]
         var partial: PartialAnswer
+        if members[worker]!.partials[subtree] == nil { displacePartial(of: worker) }
         do throws(StreamAssembly.Failure) {
             partial =
                 if let known = members[worker]!.partials.removeValue(forKey: subtree) {
@@ -150,6 +151,16 @@ extension CoordinatorMachine {
         progress!.isReduced = true
         counters.stepsReduced += 1
         directives.append(.stepReduced(progress!.step))
+    }
+
+    /// Lets go of what has arrived of another answer of this worker, which sends one behind the other: the rest of it is lost.
+    ///
+    /// Each is as long as all parameters, so this bounds what one worker can make the coordinator keep.
+    private mutating func displacePartial(of worker: WorkerID) {
+        guard let (other, _) = members[worker]!.partials.first(where: { $0.value.isStored }) else { return }
+        members[worker]!.partials[other] = nil
+        countStale(.displaced)
+        directives.append(.discard(step: progress!.step, subtree: other, from: worker))
     }
 
     mutating func discardPartials(of worker: WorkerID) {

@@ -65,6 +65,11 @@ package struct CoordinatorMachine: Sendable {
         return directives
     }
 
+    /// Whether a message under this name and key is that of a worker on the roster.
+    package func isMember(_ worker: WorkerID, _ key: PeerKey?) -> Bool {
+        members[worker].map { $0.key == key } ?? false
+    }
+
     /// The labels of the workers on the roster, in the order they joined.
     package var roster: [(worker: WorkerID, label: String)] {
         membersInOrder.map { ($0.id, $0.hello.label) }

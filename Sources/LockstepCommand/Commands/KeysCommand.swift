@@ -24,9 +24,9 @@ private struct KeyDirectoryOptions: ParsableArguments {
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
 
-    var path: String { absolute(directory) }
+    func path() throws -> String { try keyDirectory(directory, "keys") }
 
-    func open() throws -> KeyDirectory { try KeyDirectory(path) }
+    func open() throws -> KeyDirectory { try KeyDirectory(path()) }
 
     func show(_ directory: KeyDirectory, saying sentences: [String]) throws {
         if json {
@@ -44,7 +44,7 @@ private struct NewKeys: ParsableCommand {
     @OptionGroup var options: KeyDirectoryOptions
 
     func run() throws {
-        let directory = try KeyDirectory.create(options.path)
+        let directory = try KeyDirectory.create(options.path())
         try options.show(
             directory,
             saying: [

@@ -54,7 +54,7 @@ extension RunSession {
                 fallbackAfter: fallbackAfter,
                 threads: threads, auditShare: auditShare,
                 ready: {
-                    let keys = keys != nil && endpoint.isTCP ? "--keys DIR " : ""
+                    let keys = keys != nil ? "--keys DIR " : ""
                     display.note("workers connect with: lockstep worker \(keys)--connect \($0)")
                 },
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)

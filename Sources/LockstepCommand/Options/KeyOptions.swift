@@ -6,7 +6,7 @@ import Foundation
 struct KeyOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Keys that `lockstep keys` made; needed on every tcp endpoint that other machines can reach. Default: LOCKSTEP_KEYS.",
+            "Keys that `lockstep keys` made; needed on every tcp endpoint that other machines can reach, used on every one. Default: LOCKSTEP_KEYS.",
             valueName: "dir"), completion: .directory)
     var keys: String?
 
@@ -16,9 +16,17 @@ struct KeyOptions: ParsableArguments {
         return named?.isEmpty == false ? named : nil
     }
 
-    func coordinatorKeys() throws -> CoordinatorKeys? { try path.map { try CoordinatorKeys(absolute($0)) } }
+    func coordinatorKeys() throws -> CoordinatorKeys? {
+        try path.map { try CoordinatorKeys(keyDirectory($0, "--keys")) }
+    }
 
-    func workerKeys() throws -> WorkerKeys? { try path.map { try WorkerKeys(absolute($0)) } }
+    func workerKeys() throws -> WorkerKeys? { try path.map { try WorkerKeys(keyDirectory($0, "--keys")) } }
+}
+
+/// A directory of keys by its whole path; no name is not the directory that this process happens to be in.
+func keyDirectory(_ path: String, _ flag: String) throws -> String {
+    guard !path.isEmpty else { throw UsageError("\(flag) '': expected a directory of keys") }
+    return absolute(path)
 }
 
 /// Without the slash at the end that would follow a link.

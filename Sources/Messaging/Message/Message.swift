@@ -33,5 +33,7 @@ package struct Message: Sendable {
     package let sender: PeerIdentity?
     /// Whose key the connection was made with, as the `AdmissionDesk` admitted it; `nil` on a socket without keys.
     package let user: String?
+    /// What it came over, on a socket that a `ConnectionGuard` watches.
+    package let connection: ConnectionID?
     package let frames: [Frame]
 }

@@ -36,10 +36,13 @@ extension Socket {
         }
         // From the payload: after `zmq_poll` a router's identity frame has lost it (libzmq 4.3.4).
         let user = unsafe zmq_msg_gets(&part, "User-Id").map { unsafe String(cString: $0) }
+        let descriptor = unsafe handle.intake == nil ? -1 : zmq_msg_get(&part, ZMQ_SRCFD)
         var frames: [Frame] = []
         var count = 1
+        var travelled = 0
         while true {
             let hasMore = unsafe zmq_msg_more(&part) != 0
+            if let intake = handle.intake { travelled += intake.travelled(unsafe zmq_msg_size(&part)) }
             if count <= maximumFrames {
                 frames.append(Frame(taking: &part))
             } else {
@@ -50,8 +53,9 @@ extension Socket {
             try receiveNext(&part)
             count += 1
         }
+        let connection = handle.intake?.took(travelled, over: descriptor)
         guard count <= maximumFrames else { return .overlong(sender: sender, user: user, frameCount: count) }
-        return .message(Message(sender: sender, user: user, frames: frames))
+        return .message(Message(sender: sender, user: user, connection: connection, frames: frames))
     }
 
     /// The rest of a message is there as soon as its first part is.

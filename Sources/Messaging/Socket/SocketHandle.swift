@@ -11,6 +11,8 @@ final class SocketHandle {
     private let thread: UInt
     /// Blocks that libzmq may still read: it knows them by address alone, so that they are kept here.
     private var blocksInFlight: [SharedBytes] = []
+    /// Counts what is received, for whoever bounds what may wait.
+    var intake: Intake?
 
     init(_ kind: Socket.Kind, in context: Context) throws(MessagingError) {
         unsafe open = try context.openSocket(kind)

@@ -59,6 +59,21 @@ private let badKeys: [BadInput] = [
     .init("worker --connect tcp://127.0.0.1:1", says: "/dev/null", environment: ["LOCKSTEP_KEYS": "/dev/null"]),
     .init("coordinator --bind tcp://127.0.0.1:* --keys @directory --set hello --run @new", says: "directory"),
     .init("coordinator --bind tcp://127.0.0.1:* --keys @pipe --set hello --run @new", says: "pipe"),
+    .init("coordinator --bind ipc://@place/s --keys @pipe --set hello --run @new", says: "pipe"),
+    .init("worker --connect tcp://127.0.0.1:1 --keys ''", says: "--keys ''", "expected a directory"),
+    .init("keys new ''", says: "keys ''", "expected a directory"), .init("keys new @text", says: "text"),
+    .init("keys new @missing/keys", says: "No such file"), .init("keys new @pipe", says: "pipe"),
+    .init("keys new @place/\(String(repeating: "x", count: 300))", says: "File name too long"),
+    .init("keys new \u{7}\u{1B}[2J/x", says: #"\u{07}\u{1B}[2J"#), .init("keys list ''", says: "keys ''"),
+    .init("keys add '' second", says: "keys ''"), .init("keys revoke @missing second", says: "missing"),
+    .init("keys list @directory", says: "directory"),
+]
+
+/// Names that no worker can have.
+private let badNames: [String] = [
+    "", ".", "..", "../x", "a/b", "/etc/passwd", ".hidden", "a b", "a\nb", "a\tb", "\u{1B}[2J", "schl\u{FC}ssel",
+    "\u{202E}abc", "\u{2028}", "😀", "a\u{301}", String(repeating: "x", count: 65), String(repeating: "x", count: 300),
+    "a*", "$HOME",
 ]
 
 @Suite(.tags(.processes), .timeLimit(.minutes(2)))
@@ -70,6 +85,23 @@ struct `A file is answered with one line and exit code 2` {
     }
 
     @Test(arguments: badKeys) func `that is no directory of keys`(input: BadInput) throws { try input.expectRefusal() }
+
+    @Test func `whose keys are to be a worker's of no name, or of an odd one, and nothing is written`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let before = try FileManager.default.subpathsOfDirectory(atPath: keys).sorted()
+        for name in badNames {
+            for command in ["add", "revoke"] {
+                let outcome = try place.run(["keys", command, keys, "--", name])
+                expect(refused: outcome)
+                #expect(outcome.errors.contains("expected 1 to 64 letters"), "\(outcome.errors)")
+                #expect(
+                    outcome.errors.unicodeScalars.allSatisfy { $0 == "\n" || $0.value >= 0x20 }, "\(outcome.errors)")
+            }
+        }
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: keys).sorted() == before)
+    }
 
     @Test(arguments: badPlaces) func `in whose place no run can be made`(input: BadInput) throws {
         try input.expectRefusal()

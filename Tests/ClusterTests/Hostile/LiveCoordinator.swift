@@ -146,6 +146,12 @@ final class HostilePeer {
         try socket.send(frames.map { .bytes($0) }, within: .seconds(10)) == .sent
     }
 
+    /// Sends one message of so many frames of 1 MiB, all of which lie in one block here.
+    func sendHugeMessage(frames: Int) throws {
+        let block = SharedBytes(byteCount: 1 << 20)
+        _ = try socket.send([Payload](repeating: .shared(block), count: frames), within: .seconds(10))
+    }
+
     @discardableResult
     func send(_ message: Coordination.Message) throws -> Bool {
         let (header, payload) = message.encoded()

@@ -22,7 +22,7 @@ struct `A stranger` {
         let mute = try HostilePeer(live.endpoint, keys: (foreign, own.server))
         _ = try mute.send(HostilePeer.hello())
         #expect(try mute.receive(within: .milliseconds(200)) == nil)
-        try live.finish(rejecting: ["key"])
+        try live.finish(rejecting: ["key", "handshake"])
     }
 
     @Test(arguments: [false, true])
@@ -39,7 +39,7 @@ struct `A stranger` {
                 (0..<Int.random(in: 1...3000, using: &random)).map { _ in .random(in: 0...255, using: &random) })
         }
         #expect(live.process.isRunning, "LOCKSTEP_TEST_SEED=\(seed): \(live.process.errors)")
-        try live.finish()
+        try live.finish(rejecting: ["handshake"])
     }
 
     @Test(arguments: [false, true])

@@ -1,0 +1,204 @@
+internal import CZeroMQ
+internal import Foundation
+internal import Synchronization
+
+/// Bounds what the peers of server sockets can make this process hold, and ends the connections that go beyond.
+///
+/// libzmq 4.3.4 bounds the length of a frame and how many whole messages wait from one peer. It bounds neither how many frames a message
+/// that has not ended consists of, all of which it keeps, nor how many connections there are, each of which may hold a frame before its
+/// handshake has even failed. So a thread of its own compares, for each connection, what the system says has arrived with what the
+/// program has taken: the difference is what libzmq holds.
+///
+/// TCP on Linux only: on local sockets the system does not count, and nobody else gets that far.
+package final class ConnectionGuard: Sendable {
+    private struct Connection {
+        let peer: String
+        /// Counts connections up, as they come.
+        let number: Int
+        var recognised: ContinuousClock.Instant?
+        var isCut = false
+    }
+
+    private struct State {
+        var connections: [ConnectionID: Connection] = [:]
+        var accepted = 0
+        var cuts: [ConnectionCut] = []
+        var cutsUntold = 0
+        var handshakesFailed = 0
+        var failure: MessagingError?
+    }
+
+    private struct Gate: Sendable {
+        let events: String
+        let intake: Intake
+    }
+
+    private let limits: ConnectionLimits
+    private let gates = Mutex<[Gate]>([])
+    private let state = Mutex(State())
+    /// Cuts that are told one by one; the rest are counted.
+    private static let longestNews = 256
+
+    package init(_ limits: ConnectionLimits) { self.limits = limits }
+
+    /// Adds a socket, before it binds and on its thread.
+    package func watch(_ socket: borrowing Socket, isEncrypted: Bool) throws(MessagingError) {
+        let events = try SocketMonitor.begin(socket)
+        let intake = gates.withLock { gates in
+            let intake = Intake(gate: gates.count, isEncrypted: isEncrypted)
+            gates.append(Gate(events: events, intake: intake))
+            return intake
+        }
+        socket.handle.intake = intake
+    }
+
+    /// Begins, and returns when every connection will be seen. It ends when the sockets have, or with the context.
+    package func start(in context: Context) throws(MessagingError) {
+        let gates = gates.withLock { $0 }
+        let ready = DispatchSemaphore(value: 0)
+        Thread.detachNewThread { [self] in
+            var isReady = false
+            do throws(MessagingError) {
+                var readers: [Reader] = []
+                for gate in gates { readers.append(Reader(try SocketMonitor(readingFrom: gate.events, in: context))) }
+                isReady = true
+                ready.signal()
+                try stand(at: gates, with: readers)
+            } catch {
+                // Whoever owns the sockets is told when it next asks; the end of the context is none of its errors.
+                if !isReady || !error.isTermination { state.withLock { $0.failure = error } }
+                if !isReady { ready.signal() }
+            }
+        }
+        ready.wait()
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+
+    /// Says that the owner of a connection is somebody who takes part.
+    package func recognise(_ connection: ConnectionID) {
+        let now = ContinuousClock.now
+        state.withLock { $0.connections[connection]?.recognised = now }
+    }
+
+    /// What has happened since it was last asked: the connections that were cut, how many more there were, and handshakes that
+    /// ended before the two knew each other, but for those that the `AdmissionDesk` refused.
+    ///
+    /// - Throws: what ended the guard.
+    package func takeNews() throws(MessagingError) -> (cuts: [ConnectionCut], more: Int, handshakesFailed: Int) {
+        let (failure, news) = state.withLock { state in
+            defer { (state.cuts, state.cutsUntold, state.handshakesFailed) = ([], 0, 0) }
+            return (state.failure, (state.cuts, state.cutsUntold, state.handshakesFailed))
+        }
+        if let failure { throw failure }
+        return news
+    }
+
+    /// Bytes that wait here from each connection now.
+    package func waiting() -> [ConnectionID: Int] {
+        let gates = gates.withLock { $0 }
+        return state.withLock { state in
+            state.connections.keys.reduce(into: [:]) { waiting, connection in
+                waiting[connection] = gates[connection.gate].intake.waiting(over: connection.descriptor)
+            }
+        }
+    }
+}
+
+// The guard's own thread.
+extension ConnectionGuard {
+    private final class Reader {
+        let monitor: SocketMonitor
+        var hasStopped = false
+        init(_ monitor: consuming SocketMonitor) { self.monitor = monitor }
+    }
+
+    private func stand(at gates: [Gate], with readers: [Reader]) throws(MessagingError) {
+        var poller = Poller()
+        for reader in readers { _ = poller.add(reader.monitor) }
+        var lastLook = ContinuousClock.now
+        while !readers.allSatisfy(\.hasStopped) {
+            let isEmpty = state.withLock { $0.connections.isEmpty }
+            _ = try poller.wait(within: isEmpty ? .seconds(1) : limits.interval)
+            for (gate, reader) in readers.enumerated() {
+                // So many that the connections are looked at in between, however fast new ones come.
+                for _ in 0..<256 {
+                    guard let event = try reader.monitor.next() else { break }
+                    if event.kind == .stopped { reader.hasStopped = true }
+                    note(event, gate, gates)
+                }
+            }
+            guard ContinuousClock.now - lastLook >= limits.interval else { continue }
+            look(at: gates)
+            lastLook = .now
+        }
+    }
+
+    private func note(_ event: MonitorEvent, _ gate: Int, _ gates: [Gate]) {
+        switch event.kind {
+        case .handshakeFailed(.violation), .handshakeFailed(.system): state.withLock { $0.handshakesFailed += 1 }
+        default: break
+        }
+        guard let descriptor = event.descriptor else { return }
+        let connection = ConnectionID(gate: gate, descriptor: descriptor)
+        if event.kind == .disconnected {
+            state.withLock { $0.connections[connection] = nil }
+            gates[gate].intake.forget(descriptor)
+        } else if let peer = Self.peer(of: descriptor) {
+            state.withLock { state in
+                state.accepted += 1
+                state.connections[connection] = Connection(peer: peer, number: state.accepted)
+            }
+        }
+    }
+
+    private func look(at gates: [Gate]) {
+        let now = ContinuousClock.now
+        state.withLock { state in
+            var strangers: [(connection: ConnectionID, number: Int, waiting: Int)] = []
+            var strangersBytes = 0
+            for (connection, known) in state.connections where !known.isCut {
+                let waiting = gates[connection.gate].intake.waiting(over: connection.descriptor)
+                if waiting > limits.waitingBytes {
+                    cut(connection, .waitingBytes(waiting), &state)
+                } else if known.recognised.map({ now - $0 > limits.memory }) ?? true {
+                    strangers.append((connection, known.number, waiting))
+                    strangersBytes += waiting
+                }
+            }
+            if strangersBytes > limits.strangersBytes {
+                strangers.sort { $0.waiting < $1.waiting }
+                while strangersBytes > limits.strangersBytes, let most = strangers.popLast() {
+                    strangersBytes -= most.waiting
+                    cut(most.connection, .waitingBytes(most.waiting), &state)
+                }
+            }
+            let standing = state.connections.count { !$0.value.isCut }
+            if standing > limits.connections {
+                strangers.sort { $0.number < $1.number }
+                for oldest in strangers.prefix(standing - limits.connections) {
+                    cut(oldest.connection, .connections(standing), &state)
+                }
+            }
+        }
+    }
+
+    private func cut(_ connection: ConnectionID, _ reason: ConnectionCut.Reason, _ state: inout State) {
+        guard let known = state.connections[connection] else { return }
+        state.connections[connection]?.isCut = true
+        // The number may be another connection's by now, whose beginning is still to be read.
+        guard Self.peer(of: connection.descriptor) == known.peer else { return }
+        zmqshim_cut(connection.descriptor)
+        if state.cuts.count < Self.longestNews {
+            state.cuts.append(ConnectionCut(reason: reason, peer: known.peer))
+        } else {
+            state.cutsUntold += 1
+        }
+    }
+
+    private static func peer(of descriptor: Int32) -> String? {
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+            unsafe zmqshim_peer(descriptor, text.baseAddress!, text.count) > 0
+                ? unsafe String(cString: text.baseAddress!) : nil
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/// What peers may make this process hold.
+package struct ConnectionLimits: Sendable {
+    /// Bytes that may wait here from one connection, beyond what the system itself holds.
+    package var waitingBytes: Int
+    /// The same, for all connections together whose owners are not recognised.
+    package var strangersBytes: Int
+    /// Connections of one process; beyond that the oldest ones that are not recognised are cut.
+    package var connections: Int
+    /// How long a connection counts as recognised after it last was.
+    package var memory: Duration = .seconds(15)
+    /// How often all connections are looked at.
+    package var interval: Duration = .milliseconds(10)
+
+    package init(waitingBytes: Int, strangersBytes: Int, connections: Int) {
+        self.waitingBytes = waitingBytes
+        self.strangersBytes = strangersBytes
+        self.connections = connections
+    }
+}
+
+/// A connection that was ended because of its owner's doing.
+package struct ConnectionCut: Hashable, Sendable {
+    package enum Reason: Hashable, Sendable {
+        /// So many bytes of it waited here.
+        case waitingBytes(Int)
+        /// There were so many connections.
+        case connections(Int)
+    }
+
+    package let reason: Reason
+    /// Address and port of the peer.
+    package let peer: String
+}
