@@ -88,3 +88,22 @@ import Testing
         }
     }
 }
+
+@Suite struct `Cross-entropy that overwrites its scores` {
+    @Test func `gives the losses and gradients of one that keeps them`() throws {
+        let values: [Float] = (0..<5 * 37).map { (index: Int) -> Float in Float((index * 7919) % 101) / 17 - 3 }
+        let targets: [Int32] = [3, -1, 36, 0, 17]
+        func results(overwrites: Bool) throws -> (sum: UInt32, each: [UInt32], gradient: [UInt32]) {
+            let parameter = Parameter(values, shape: [5, 37])
+            let scores = parameter.tensor * Tensor(2)
+            let (sum, each) = scores.crossEntropy(targets, overwrites: overwrites)
+            let (total, losses) = (sum.item.bitPattern, each.values.map { $0.bitPattern })
+            sum.backward()
+            let gradient = try #require(parameter.gradient)
+            return (total, losses, gradient.values.map { $0.bitPattern })
+        }
+        let (kept, overwritten) = (try results(overwrites: false), try results(overwrites: true))
+        #expect(kept.sum == overwritten.sum && kept.each == overwritten.each && kept.gradient == overwritten.gradient)
+        #expect(kept.gradient.contains { $0 != 0 })
+    }
+}

@@ -3,10 +3,13 @@ internal import CKernels
 extension Tensor {
     /// Softmax cross-entropy of each row against its target class.
     ///
-    /// - Parameter targets: one a row, time-major; a target below 0 is not counted.
+    /// - Parameters:
+    ///   - targets: one a row, time-major; a target below 0 is not counted.
+    ///   - overwrites: puts the gradient where self's values are, which nobody may look at any more: the scores of a large vocabulary are
+    ///     among the largest tensors of a step.
     /// - Returns: `sum`, the scalar Σ of the counted losses, in nats; `each`, the loss of every row (0 where not counted), in self's shape without the last axis.
-    package func crossEntropy(_ targets: [Int32]) -> (sum: Tensor, each: Tensor) {
-        let (each, gradient) = crossEntropyAndGradient(targets)
+    package func crossEntropy(_ targets: [Int32], overwrites: Bool = false) -> (sum: Tensor, each: Tensor) {
+        let (each, gradient) = crossEntropyAndGradient(targets, overwrites: overwrites)
         let sum = recording("crossEntropy", Tensor(Float(unsafe ck_sum(each.count, each.base)))) { dy in
             guard let gradient else { fatalError("crossEntropy: no gradient was computed for shape \(each.shape)") }
             if dy.item != 1 { unsafe ck_scale(gradient.count, dy.item, gradient.base, gradient.base) }
@@ -40,10 +43,14 @@ extension Tensor {
         }
     }
 
-    private func crossEntropyAndGradient(_ targets: [Int32]) -> (each: Tensor, gradient: Tensor?) {
+    private func crossEntropyAndGradient(
+        _ targets: [Int32], overwrites: Bool = false
+    ) -> (each: Tensor, gradient: Tensor?) {
         let (rows, classes) = rowsAndClasses(targets)
         let each = Tensor.unfilled(shape.dropLast())
-        let gradient = requiresGradient && GradientMode.isEnabled ? Tensor.unfilled(shape) : nil
+        let gradient =
+            requiresGradient && GradientMode.isEnabled
+            ? overwrites ? Tensor(shape: shape, storage: storage, offset: offset) : Tensor.unfilled(shape) : nil
         unsafe ck_cross_entropy(rows, classes, base, targets, each.base, gradient?.base)
         return (each, gradient)
     }

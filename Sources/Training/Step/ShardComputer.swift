@@ -39,7 +39,7 @@ package final class ShardComputer {
                 carried == nil
                 ? (model.logits(batch.tokens, dropout: dropout), nil)
                 : model(batch.tokens, state: carried, dropout: dropout)
-            let (sum, each) = crossEntropySum(logits, targets: batch.targets)
+            let (sum, each) = logits.crossEntropy(batch.targets, overwrites: true)
             return (sum, each, state)
         }
 
