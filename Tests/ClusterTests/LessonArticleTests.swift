@@ -39,7 +39,7 @@ private struct Article {
 
 private let names = ["RNNCellLesson", "RNNLesson", "EmbeddingLesson", "LSTMLesson", "GRULesson"]
 
-@Suite(.tags(.processes), .timeLimit(.minutes(1))) struct `An article on a lesson` {
+@Suite(.tags(.processes), .timeLimit(.minutes(5))) struct `An article on a lesson` {
     @Test(arguments: names) func `shows what its command prints`(name: String) throws {
         let tables = try Article(name).tables
         try #require(tables.count == 1 && tables[0][0].hasPrefix("$ lockstep lesson "), "\(tables)")

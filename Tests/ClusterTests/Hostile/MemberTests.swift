@@ -113,6 +113,7 @@ struct `A worker that means harm` {
         #expect(try thief.receive(within: .milliseconds(200)) == nil)
         let control = try #require(victim.welcome?.controlEndpoint)
         let double = try HostilePeer(control, identity: victim.identity, keys: live.pair(of: "second"))
+        #expect(try double.handshakeFailure() == nil)
         try double.send(HostilePeer.hello(session: 10))
         try double.send(Message(.goodbye(reason: "not me"), run: victim.run, incarnation: victim.incarnation))
         // The victim is still a worker.
