@@ -2,7 +2,7 @@
 # Measures Lockstep beside PyTorch and JAX, in turn, and prints the tables that the README quotes.
 #
 #   ./scripts/bench.sh                                        every table, 5 pairs (most of an hour on two cores)
-#   ./scripts/bench.sh PAIRS [TABLE | WORKLOAD:CELL ...]      step, two, infer, shards, threads, memory, packed
+#   ./scripts/bench.sh PAIRS [TABLE | WORKLOAD:CELL ...]      step, bf16, two, infer, shards, threads, memory, packed
 #   ./scripts/bench.sh 5 M:lstm M:gru                         training steps of these
 #   ./scripts/bench.sh 3 two Z:lstm                           two processes against one, of this
 #

@@ -13,6 +13,7 @@ static const ck_table *table_of(ck_isa isa) {
 #if defined(__x86_64__)
     case CK_AVX2: return &ck_avx2_table;
     case CK_AVX512: return &ck_avx512_table;
+    case CK_AVX512_BF16: return &ck_avx512_bf16_table;
 #endif
 #if defined(__aarch64__)
     case CK_NEON: return &ck_neon_table;
@@ -26,15 +27,18 @@ int ck_isa_available(ck_isa isa) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (isa == CK_AVX2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    if (isa == CK_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    if (isa == CK_AVX512 || isa == CK_AVX512_BF16) {
+        if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma")))
+            return 0;
+        return isa == CK_AVX512 || (__builtin_cpu_supports("avx512bf16") && ck_avx512_bf16_is_exact());
+    }
 #endif
     return 1;
 }
 
 ck_isa ck_isa_best(void) {
-    static const ck_isa fastest_first[] = {CK_AVX512, CK_NEON, CK_AVX2};
+    static const ck_isa fastest_first[] = {CK_AVX512_BF16, CK_AVX512, CK_NEON, CK_AVX2};
     for (size_t i = 0; i < sizeof fastest_first / sizeof *fastest_first; i++)
         if (ck_isa_available(fastest_first[i])) return fastest_first[i];
     return CK_PORTABLE;
@@ -45,6 +49,7 @@ const char *ck_isa_name(ck_isa isa) {
     case CK_AVX2: return "avx2";
     case CK_AVX512: return "avx512";
     case CK_NEON: return "neon";
+    case CK_AVX512_BF16: return "avx512bf16";
     default: return "portable";
     }
 }
@@ -77,30 +82,36 @@ void ck_float_environment(void) {
 
 static const ck_table *now(void) { return table_of(ck_isa_active()); }
 
-size_t ck_packed_size(size_t k, size_t n) { return (n + CK_PANEL - 1) / CK_PANEL * CK_PANEL * k; }
+// A word of two bf16 is as long as a float.
+static size_t steps_of(ck_precision precision, size_t k) { return precision == CK_BF16 ? k / 2 + k % 2 : k; }
+
+size_t ck_packed_size(ck_precision precision, size_t k, size_t n) {
+    return (n + CK_PANEL - 1) / CK_PANEL * CK_PANEL * steps_of(precision, k);
+}
 
 size_t ck_gemm_scratch_size(size_t k) {
     size_t one_tile = CK_TALLEST_TILE * k;
     return one_tile > CK_BLOCK_FLOATS ? one_tile : CK_BLOCK_FLOATS;
 }
 
-void ck_pack(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
-    now()->pack(k, n, b, axis, n_stride, packed);
+void ck_pack(ck_precision precision, size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed) {
+    now()->pack[precision](k, n, b, axis, n_stride, packed);
 }
 
-void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
-             const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
+void ck_gemm(ck_precision precision, ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride,
+             ck_k_axis a_axis, const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch) {
     ck_product alone = {start, n, packed_b, bias, c, ldc};
-    now()->gemm(m, k, a, a_row_stride, a_axis, 1, &alone, scratch);
+    now()->gemm(precision, m, k, a, a_row_stride, a_axis, 1, &alone, scratch);
 }
 
-void ck_gemm_several(size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis, size_t count,
-                     const ck_product *products, float *scratch) {
-    now()->gemm(m, k, a, a_row_stride, a_axis, count, products, scratch);
+void ck_gemm_several(ck_precision precision, size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
+                     size_t count, const ck_product *products, float *scratch) {
+    now()->gemm(precision, m, k, a, a_row_stride, a_axis, count, products, scratch);
 }
 
-void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y) {
-    now()->gemv(start, n, k, x, packed_b, bias, y);
+void ck_gemv(ck_precision precision, ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias,
+             float *y, float *scratch) {
+    now()->gemv(precision, start, n, k, x, packed_b, bias, y, scratch);
 }
 
 void ck_column_sums(ck_start start, size_t k, size_t n, const float *x, ck_k_axis axis, float *sums) {
@@ -240,4 +251,4 @@ uint64_t ck_checksum_bytes(uint64_t seed, size_t n, const void *bytes) {
 
 int ck_are_finite(size_t n, const void *x) { return now()->are_finite(n, x); }
 
-double ck_fma_peak(uint64_t iterations) { return now()->fma_peak(iterations); }
+double ck_fma_peak(ck_precision precision, uint64_t iterations) { return now()->fma_peak(precision, iterations); }

@@ -16,9 +16,9 @@
 #define CK_BLOCK_TILES (CK_BLOCK_ROWS / 4)
 
 typedef struct {
-    void (*pack)(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);
-    void (*gemm)(size_t, size_t, const float *, ptrdiff_t, ck_k_axis, size_t, const ck_product *, float *);
-    void (*gemv)(ck_start, size_t, size_t, const float *, const float *, const float *, float *);
+    void (*pack[2])(size_t, size_t, const float *, ck_k_axis, ptrdiff_t, float *);
+    void (*gemm)(ck_precision, size_t, size_t, const float *, ptrdiff_t, ck_k_axis, size_t, const ck_product *, float *);
+    void (*gemv)(ck_precision, ck_start, size_t, size_t, const float *, const float *, const float *, float *, float *);
     void (*column_sums)(ck_start, size_t, size_t, const float *, ck_k_axis, float *);
     void (*exp)(size_t, const float *, float *);
     void (*log)(size_t, const float *, float *);
@@ -54,13 +54,16 @@ typedef struct {
     void (*rmsprop)(size_t, const ck_rmsprop_settings *, const float *, float *, float *, float *, float *);
     void (*checksum_add)(uint64_t *, size_t, const unsigned char *);
     int (*are_finite)(size_t, const unsigned char *);
-    double (*fma_peak)(uint64_t);
+    double (*fma_peak)(ck_precision, uint64_t);
 } ck_table;
 
 extern const ck_table ck_portable_table;
 #if defined(__x86_64__)
 extern const ck_table ck_avx2_table;
 extern const ck_table ck_avx512_table;
+extern const ck_table ck_avx512_bf16_table;
+// Whether this processor's VDPBF16PS and its conversion give the bits that the other instruction sets compute.
+int ck_avx512_bf16_is_exact(void);
 #endif
 #if defined(__aarch64__)
 extern const ck_table ck_neon_table;

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 #pragma STDC FP_CONTRACT OFF
 
+#include "flushing_x86.h"
 #include "kernel_table.h"
 
 #include <immintrin.h>

@@ -13,5 +13,8 @@ typedef float ck_vector;
 #define CK_VLOAD(p) (*(p))
 #define CK_VSTORE(p, v) (*(p) = (v))
 #define CK_SQRT(x) __builtin_sqrtf(x)
+#define CK_FLUSHED_FMA(a, b, c) ck_flushed_fma((a), (b), (c))
+#define CK_BEGIN_FLUSHING()
+#define CK_END_FLUSHING()
 #define CK_TABLE ck_portable_table
 #include "body/all.h"

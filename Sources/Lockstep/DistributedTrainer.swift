@@ -47,6 +47,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     private let steps: Int
     private let shards: Int
     private let seed: UInt64
+    private let precision: Precision?
     private let clipNorm: Float
     private let schedule: (@Sendable (Int) -> Double)?
     private let optimizer: @Sendable ([Parameter]) -> ElementwiseOptimizer
@@ -56,11 +57,12 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     ///   - steps: optimiser updates.
     ///   - shards: slices of a batch whose gradients are kept apart, a power of two; part of the result, unlike the number of workers.
     ///   - seed: first parameters and dropout follow from it.
+    ///   - precision: what the factors of the layers' matrix products are rounded to, part of the result; nil leaves what the model has.
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
     ///   - learningRate: of each step, counted from 0; nil leaves the optimiser's own.
     ///   - optimizer: from the model's parameters.
     public init(
-        _ task: Task, steps: Int, shards: Int = 8, seed: UInt64 = 0, clipNorm: Float = 0,
+        _ task: Task, steps: Int, shards: Int = 8, seed: UInt64 = 0, precision: Precision? = nil, clipNorm: Float = 0,
         learningRate: (@Sendable (Int) -> Double)? = nil,
         optimizer: @escaping @Sendable ([Parameter]) -> ElementwiseOptimizer
     ) {
@@ -72,6 +74,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         self.steps = steps
         self.shards = shards
         self.seed = seed
+        self.precision = precision
         self.clipNorm = clipNorm
         schedule = learningRate
         self.optimizer = optimizer
@@ -95,7 +98,8 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
         let isOnTheWay = workIfAsked(place)
         let workers = isOnTheWay ? 0 : workers
         let trainer = ModuleTrainer(
-            task, place: place, steps: UInt64(steps), shards: shards, seed: seed, clipNorm: clipNorm,
+            task, place: place, steps: UInt64(steps), shards: shards, seed: seed, precision: precision,
+            clipNorm: clipNorm,
             learningRate: schedule.map { schedule in { schedule(Int($0)) } }, optimizer: optimizer)
         var losses: [Double] = []
         losses.reserveCapacity(steps)
@@ -163,11 +167,11 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     private func work(at endpoint: Endpoint, name: String?, memory: String?, _ place: Int) throws -> Never {
         try ClusterTraining.requireReachable(endpoint)
         let name = try name.map(ClusterTraining.workerName)
-        let (task, seed) = (task, seed)
+        let (task, seed, precision) = (task, seed, precision)
         let end = try ClusterTraining.work(
             for: endpoint, local: name, memory: memory,
             makeModel: { bytes in
-                let computer = ModuleComputer(task, seed: seed)
+                let computer = ModuleComputer(task, seed: seed, precision: precision)
                 return ModuleTrainer.modelBytes(of: task, place: place, computer) == bytes ? computer : nil
             }, note: { _ in })
         Self.end(end.code, end.sentence)

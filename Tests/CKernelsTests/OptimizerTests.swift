@@ -218,8 +218,10 @@ extension Kernels {
     @Test func `the peak loop counts its operations`() {
         for isa in instructionSets {
             ck_isa_select(isa)
-            #expect(ck_fma_peak(1) > 0)
-            #expect(ck_fma_peak(100) == 100 * ck_fma_peak(1))
+            for precision in [CK_FP32, CK_BF16] {
+                #expect(ck_fma_peak(precision, 1) > 0)
+                #expect(ck_fma_peak(precision, 100) == 100 * ck_fma_peak(precision, 1))
+            }
         }
         ck_isa_select(ck_isa_best())
     }

@@ -49,17 +49,31 @@ private struct Operand {
     func callAsFunction(_ k: Int, _ other: Int) -> Float { values[base + Self.place(axis, k) + other * stride] }
 }
 
-private func packed(k: Int, n: Int, _ b: Operand) -> [Float] {
-    var result = Guarded(count: ck_packed_size(k, n))
+private let precisions = [CK_FP32, CK_BF16]
+
+private func packed(_ precision: ck_precision, k: Int, n: Int, _ b: Operand) -> [Float] {
+    var result = Guarded(count: ck_packed_size(precision, k, n))
     unsafe b.values.withUnsafeBufferPointer { source in
-        unsafe result.withPointer { unsafe ck_pack(k, n, source.baseAddress! + b.base, b.axis, b.stride, $0) }
+        unsafe result.withPointer {
+            unsafe ck_pack(precision, k, n, source.baseAddress! + b.base, b.axis, b.stride, $0)
+        }
     }
     return result.values()
 }
 
-private func packedByDefinition(k: Int, n: Int, _ b: Operand) -> [Float] {
+private func packedByDefinition(_ precision: ck_precision, k: Int, n: Int, _ b: Operand) -> [Float] {
     let panel = Int(CK_PANEL)
-    var result = [Float](repeating: 0, count: ck_packed_size(k, n))
+    var result = [Float](repeating: 0, count: ck_packed_size(precision, k, n))
+    if precision == CK_BF16 {
+        for step in 0..<(k + 1) / 2 {
+            for column in 0..<n {
+                let odd = 2 * step + 1 < k ? b(2 * step + 1, column) : 0
+                result[column / panel * panel * ((k + 1) / 2) + step * panel + column % panel] = Float(
+                    bitPattern: rounded(b(2 * step, column)).bitPattern >> 16 | rounded(odd).bitPattern)
+            }
+        }
+        return result
+    }
     for step in 0..<k {
         for column in 0..<n { result[column / panel * panel * k + step * panel + column % panel] = b(step, column) }
     }
@@ -67,7 +81,8 @@ private func packedByDefinition(k: Int, n: Int, _ b: Operand) -> [Float] {
 }
 
 private func product(
-    _ start: ck_start, m: Int, n: Int, k: Int, _ a: Operand, _ packed: [Float], bias: [Float], c: [Float], ldc: Int
+    _ precision: ck_precision, _ start: ck_start, m: Int, n: Int, k: Int, _ a: Operand, _ packed: [Float],
+    bias: [Float], c: [Float], ldc: Int
 ) -> [Float] {
     var result = Guarded(c)
     var scratch = Guarded(count: ck_gemm_scratch_size(k))
@@ -75,7 +90,7 @@ private func product(
         unsafe scratch.withPointer { scratch in
             unsafe result.withPointer {
                 let address = unsafe source.baseAddress! + a.base
-                unsafe ck_gemm(start, m, n, k, address, a.stride, a.axis, packed, bias, $0, ldc, scratch)
+                unsafe ck_gemm(precision, start, m, n, k, address, a.stride, a.axis, packed, bias, $0, ldc, scratch)
             }
         }
     }
@@ -83,9 +98,10 @@ private func product(
     return result.values()
 }
 
-/// One chain of fused multiply-adds an element, over k in order.
+/// One chain of fused multiply-adds an element, over k in order; of bf16, the odd k of a pair before the even one.
 private func productByDefinition(
-    _ start: ck_start, m: Int, n: Int, k: Int, _ a: Operand, _ b: Operand, bias: [Float], c: [Float], ldc: Int
+    _ precision: ck_precision, _ start: ck_start, m: Int, n: Int, k: Int, _ a: Operand, _ b: Operand, bias: [Float],
+    c: [Float], ldc: Int
 ) -> [Float] {
     var result = c
     var chains = [Float](repeating: 0, count: n)
@@ -93,9 +109,18 @@ private func productByDefinition(
         for column in 0..<n {
             chains[column] = start == CK_FROM_C ? c[row * ldc + column] : start == CK_FROM_BIAS ? bias[column] : 0
         }
-        for step in 0..<k {
-            let left = a(step, row)
-            for column in 0..<n { chains[column] = chains[column].addingProduct(left, b(step, column)) }
+        if precision == CK_BF16 {
+            for step in (0..<(k + 1) / 2 * 2).map({ $0 ^ 1 }) {
+                let left = step < k ? rounded(a(step, row)) : 0
+                for column in 0..<n {
+                    chains[column] = flushedProduct(left, step < k ? rounded(b(step, column)) : 0, chains[column])
+                }
+            }
+        } else {
+            for step in 0..<k {
+                let left = a(step, row)
+                for column in 0..<n { chains[column] = chains[column].addingProduct(left, b(step, column)) }
+            }
         }
         for column in 0..<n {
             result[row * ldc + column] = start == CK_ADD_TO_C ? c[row * ldc + column] + chains[column] : chains[column]
@@ -108,17 +133,24 @@ private let starts = [CK_FROM_ZERO, CK_FROM_C, CK_FROM_BIAS, CK_ADD_TO_C]
 
 extension Kernels {
     private func check(m: Int, n: Int, k: Int, _ kind: Values, using random: inout Random) {
+        for precision in precisions { check(precision, m: m, n: n, k: k, kind, using: &random) }
+    }
+
+    private func check(
+        _ precision: ck_precision, m: Int, n: Int, k: Int, _ kind: Values, using random: inout Random
+    ) {
         let a = Operand(k: k, other: m, values: kind, using: &random)
         let b = Operand(k: k, other: n, values: kind, using: &random)
         let ldc = n + [0, 1, 7].randomElement(using: &random)!
         let c = numbers(m * ldc, kind, using: &random), bias = numbers(n, kind, using: &random)
-        let what = "\(m) x \(n) x \(k), A \(a.stride) \(a.axis), B \(b.stride) \(b.axis), row of C \(ldc), \(kind)"
-        let panels = packedByDefinition(k: k, n: n, b)
-        sameBits("packing \(what)", expected: panels) { packed(k: k, n: n, b) }
+        let what =
+            "\(precision) \(m) x \(n) x \(k), A \(a.stride) \(a.axis), B \(b.stride) \(b.axis), row of C \(ldc), \(kind)"
+        let panels = packedByDefinition(precision, k: k, n: n, b)
+        sameBits("packing \(what)", expected: panels) { packed(precision, k: k, n: n, b) }
         let start = starts.randomElement(using: &random)!
-        let reference = productByDefinition(start, m: m, n: n, k: k, a, b, bias: bias, c: c, ldc: ldc)
+        let reference = productByDefinition(precision, start, m: m, n: n, k: k, a, b, bias: bias, c: c, ldc: ldc)
         sameBits("\(start) \(what)", expected: reference) {
-            product(start, m: m, n: n, k: k, a, panels, bias: bias, c: c, ldc: ldc)
+            product(precision, start, m: m, n: n, k: k, a, panels, bias: bias, c: c, ldc: ldc)
         }
     }
 
@@ -154,22 +186,25 @@ extension Kernels {
         for round in 0..<60 {
             let m = (sizes + [130]).randomElement(using: &random)!
             let k = (sizes + [0, 1025, 2049]).randomElement(using: &random)!
-            let widths = (0..<(round % 3 + 1)).map { _ in sizes.randomElement(using: &random)! }
+            let widths = (0..<(round / 2 % 3 + 1)).map { _ in sizes.randomElement(using: &random)! }
             let kind = Values.allCases.randomElement(using: &random)!
+            let precision = precisions[round % 2]
             let a = Operand(k: k, other: m, values: kind, using: &random)
             let sides = widths.map { n in
                 (
                     start: starts.randomElement(using: &random)!,
-                    panels: packedByDefinition(k: k, n: n, Operand(k: k, other: n, values: kind, using: &random)),
+                    panels: packedByDefinition(
+                        precision, k: k, n: n, Operand(k: k, other: n, values: kind, using: &random)),
                     bias: numbers(n, kind, using: &random), c: numbers(m * n, kind, using: &random)
                 )
             }
             let alone = sides.indices.flatMap { i in
                 product(
-                    sides[i].start, m: m, n: widths[i], k: k, a, sides[i].panels, bias: sides[i].bias, c: sides[i].c,
+                    precision, sides[i].start, m: m, n: widths[i], k: k, a, sides[i].panels, bias: sides[i].bias,
+                    c: sides[i].c,
                     ldc: widths[i])
             }
-            sameBits("\(m) x \(widths) x \(k), \(kind)", expected: alone) {
+            sameBits("\(precision) \(m) x \(widths) x \(k), \(kind)", expected: alone) {
                 // One after another in one array, as ck_product's pointers want them.
                 var results = Guarded(sides.flatMap(\.c))
                 let panels = sides.flatMap(\.panels), biases = sides.flatMap(\.bias)
@@ -192,7 +227,8 @@ extension Kernels {
                                         ldc: widths[i])
                                 }
                                 unsafe ck_gemm_several(
-                                    m, k, source.baseAddress! + a.base, a.stride, a.axis, products.count, products,
+                                    precision, m, k, source.baseAddress! + a.base, a.stride, a.axis, products.count,
+                                    products,
                                     &scratch)
                             }
                         }
@@ -210,22 +246,26 @@ extension Kernels {
 
     @Test func `a row of a product does not depend on the rows around it`() {
         var random = Random(seed: testSeed())
-        let k = 130, n = 70, m = 29
+        let k = 131, n = 70, m = 29
         let a = numbers(m * k, using: &random), b = numbers(k * n, using: &random)
         let axis = ck_k_axis(inner_count: k, inner_stride: 1, outer_stride: 0)
-        func rows(_ first: Int, _ count: Int) -> [Float] {
-            var panels = [Float](repeating: 0, count: ck_packed_size(k, n)),
+        func rows(_ precision: ck_precision, _ first: Int, _ count: Int) -> [Float] {
+            var panels = [Float](repeating: 0, count: ck_packed_size(precision, k, n)),
                 scratch = [Float](repeating: 0, count: ck_gemm_scratch_size(k))
             var c = [Float](repeating: 0, count: count * n)
-            unsafe ck_pack(k, n, b, axis, k, &panels)
-            unsafe ck_gemm(CK_FROM_ZERO, count, n, k, Array(a[(first * k)...]), k, axis, panels, nil, &c, n, &scratch)
+            unsafe ck_pack(precision, k, n, b, axis, k, &panels)
+            unsafe ck_gemm(
+                precision, CK_FROM_ZERO, count, n, k, Array(a[(first * k)...]), k, axis, panels, nil, &c, n, &scratch)
             return c
         }
-        let whole = sameBits("all rows") { rows(0, m) }
-        for first in 0..<m {
-            let count = Int.random(in: 1...(m - first), using: &random)
-            sameBits("\(count) rows from \(first)", expected: Array(whole[(first * n)..<((first + count) * n)])) {
-                rows(first, count)
+        for precision in precisions {
+            let whole = sameBits("all rows") { rows(precision, 0, m) }
+            for first in 0..<m {
+                let count = Int.random(in: 1...(m - first), using: &random)
+                let expected = Array(whole[(first * n)..<((first + count) * n)])
+                sameBits("\(precision) \(count) rows from \(first)", expected: expected) {
+                    rows(precision, first, count)
+                }
             }
         }
     }
@@ -236,23 +276,24 @@ extension Kernels {
             let n = (sizes + [127, 128, 129, 256, 300]).randomElement(using: &random)!
             let k = (sizes + [0, 128, 1025]).randomElement(using: &random)!
             let kind = Values.allCases.randomElement(using: &random)!
-            let start = starts[round % starts.count]
+            let start = starts[round % starts.count], precision = precisions[round / starts.count % 2]
             let x = numbers(k, kind, using: &random), b = numbers(k * n, kind, using: &random)
             let bias = numbers(n, kind, using: &random), y = numbers(n, kind, using: &random)
             let axis = ck_k_axis(inner_count: max(k, 1), inner_stride: 1, outer_stride: 0)
-            var panels = [Float](repeating: 0, count: ck_packed_size(k, n))
-            unsafe ck_pack(k, n, b, axis, k, &panels)
-            let matrix = sameBits("\(start), k \(k), n \(n), \(kind)") {
+            var panels = [Float](repeating: 0, count: ck_packed_size(precision, k, n))
+            unsafe ck_pack(precision, k, n, b, axis, k, &panels)
+            let matrix = sameBits("\(precision) \(start), k \(k), n \(n), \(kind)") {
                 var row = Guarded(y)
                 var scratch = [Float](repeating: 0, count: ck_gemm_scratch_size(k))
                 unsafe row.withPointer {
-                    unsafe ck_gemm(start, 1, n, k, x, k, axis, panels, bias, $0, n, &scratch)
+                    unsafe ck_gemm(precision, start, 1, n, k, x, k, axis, panels, bias, $0, n, &scratch)
                 }
                 return row.values()
             }
-            sameBits("one row, \(start), k \(k), n \(n), \(kind)", expected: matrix) {
+            var scratch = [Float](repeating: 0, count: ck_gemm_scratch_size(k))
+            sameBits("one row, \(precision) \(start), k \(k), n \(n), \(kind)", expected: matrix) {
                 var row = Guarded(y)
-                unsafe row.withPointer { unsafe ck_gemv(start, n, k, x, panels, bias, $0) }
+                unsafe row.withPointer { unsafe ck_gemv(precision, start, n, k, x, panels, bias, $0, &scratch) }
                 return row.values()
             }
         }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct Kernels {}
 
 /// Every instruction set that this processor has, the portable one first.
-let instructionSets = [CK_PORTABLE, CK_AVX2, CK_AVX512, CK_NEON].filter { ck_isa_available($0) == 1 }
+let instructionSets = [CK_PORTABLE, CK_AVX2, CK_AVX512, CK_AVX512_BF16, CK_NEON].filter { ck_isa_available($0) == 1 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 struct Random: RandomNumberGenerator {

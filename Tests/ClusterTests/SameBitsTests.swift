@@ -27,6 +27,27 @@ struct `The trained bits do not depend on` {
         }
     }
 
+    @Test func `the number of workers or threads, or a resumption, in bf16`() throws {
+        let place = try Workplace()
+        let common = ["train", "--data", try place.text(), "--steps", "25", "--dropout", "0.2", "--json"] + small
+        let exact = try place.run(common + ["--run", "\(place.path)/exact", "--precision", "fp32"])
+        let rounded = common + ["--precision", "bf16"]
+        let alone = try place.run(rounded + ["--run", "\(place.path)/alone", "--threads", "1"])
+        let hash = alone.member("parameters_sha256")
+        #expect(hash.count == 64 && hash != exact.member("parameters_sha256"), "\(alone.errors)")
+        let threads = try place.run(rounded + ["--run", "\(place.path)/threads", "--threads", "3"])
+        #expect(threads.member("parameters_sha256") == hash)
+        for workers in [1, 2, 4] {
+            let outcome = try place.run(rounded + ["--run", "\(place.path)/\(workers)", "--workers", "\(workers)"])
+            #expect(outcome.member("parameters_sha256") == hash, "\(workers) workers: \(outcome.errors)")
+            #expect(outcome.member("ledger_head") == alone.member("ledger_head"))
+        }
+        let verified = try place.run(["verify", "\(place.path)/2"])
+        #expect(verified.code == 0, "\(verified.output) \(verified.errors)")
+        let differing = try place.run(["diff", "\(place.path)/alone", "\(place.path)/exact"])
+        #expect((differing.output + differing.errors).contains("precision: bf16 and not there"), "\(differing.output)")
+    }
+
     @Test(arguments: ["on", "off"])
     func `whether workers share memory with the coordinator`(sharing: String) throws {
         let place = try Workplace()
@@ -41,15 +62,21 @@ struct `The trained bits do not depend on` {
         #expect(outcome.errors.contains("joined, sharing memory") == (sharing == "on"), "\(outcome.errors)")
     }
 
-    @Test func `the instruction set`() throws {
+    @Test(arguments: ["fp32", "bf16"])
+    func `the instruction set`(precision: String) throws {
         let place = try Workplace()
         let version = try place.run(["--version"]).output
-        let sets = ["portable", "avx2", "avx512", "neon"].filter { version.contains($0) }
+        let sets = ["portable", "avx2", "avx512", "avx512bf16", "neon"].filter {
+            version.contains(" \($0),") || version.contains(" \($0))")
+        }
         #expect(sets.count >= 1)
         let text = try place.text()
         let hashes = try sets.map { set in
             try place.run(
-                ["train", "--data", text, "--steps", "5", "--json", "--run", "\(place.path)/\(set)"] + small,
+                [
+                    "train", "--data", text, "--steps", "5", "--json", "--run", "\(place.path)/\(set)", "--precision",
+                    precision,
+                ] + small,
                 environment: ["LOCKSTEP_ISA": set]
             ).member("parameters_sha256")
         }

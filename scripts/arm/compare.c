@@ -1,7 +1,7 @@
 // Prints one hash for each kernel: every function over many random shapes and values, special ones among them. Two builds, or
 // two instruction sets of one build, that print the same lines compute the same bits.
 //
-//   compare ISA [SEED]      ISA: portable, avx2, avx512, neon
+//   compare ISA [SEED]      ISA: portable, avx2, avx512, avx512bf16, neon
 //   compare --list          the instruction sets that this processor has
 
 #include "ckernels.h"
@@ -86,26 +86,33 @@ static ck_k_axis random_axis(size_t k, size_t other, ptrdiff_t *stride) {
     }
 }
 
-static void pack_and_gemm(int special) {
+static void pack_and_gemm_in(ck_precision precision, int special) {
     size_t m = random_size(), n = random_size(), k = below(12) == 0 ? 1023 + below(4) : below(6) == 0 ? 0 : random_size();
     size_t ldc = n + below(3);
     ptrdiff_t a_stride, b_stride;
     ck_k_axis a_axis = random_axis(k, m, &a_stride), b_axis = random_axis(k, n, &b_stride);
     float *a = fill(0, (m + 8) * (k + 8) * 2, special), *b = fill(1, (n + 8) * (k + 8) * 2, special), *bias = fill(2, n, special);
-    float *packed = fill(3, ck_packed_size(k, n) + 8, 0), *c = fill(4, m * ldc + 8, special);
-    ck_pack(k, n, b, b_axis, b_stride, packed);
-    add_floats(packed, ck_packed_size(k, n) + 8);
-    ck_gemm((ck_start)below(4), m, n, k, a, a_stride, a_axis, packed, bias, c, ldc, arrays[11]);
+    float *packed = fill(3, ck_packed_size(precision, k, n) + 8, 0), *c = fill(4, m * ldc + 8, special);
+    ck_pack(precision, k, n, b, b_axis, b_stride, packed);
+    add_floats(packed, ck_packed_size(precision, k, n) + 8);
+    ck_gemm(precision, (ck_start)below(4), m, n, k, a, a_stride, a_axis, packed, bias, c, ldc, arrays[11]);
     add_floats(c, m * ldc + 8);
 }
 
-static void row_product(int special) {
+static void pack_and_gemm(int special) { pack_and_gemm_in(CK_FP32, special); }
+static void pack_and_gemm_bf16(int special) { pack_and_gemm_in(CK_BF16, special); }
+
+static void row_product_in(ck_precision precision, int special) {
     size_t n = random_size() + below(2) * 128, k = below(6) == 0 ? 0 : random_size();
-    float *x = fill(0, k + 1, special), *packed = fill(1, ck_packed_size(k, n) + 8, special), *bias = fill(2, n, special);
-    float *y = fill(3, n + 8, special);
-    ck_gemv((ck_start)below(4), n, k, x, packed, bias, y);
+    float *x = fill(0, k + 1, special), *b = fill(1, k * n + 1, special), *bias = fill(2, n, special);
+    float *y = fill(3, n + 8, special), *packed = fill(4, ck_packed_size(precision, k, n) + 8, special);
+    ck_pack(precision, k, n, b, (ck_k_axis){k ? k : 1, (ptrdiff_t)n, 0}, 1, packed);
+    ck_gemv(precision, (ck_start)below(4), n, k, x, packed, bias, y, arrays[11]);
     add_floats(y, n + 8);
 }
+
+static void row_product(int special) { row_product_in(CK_FP32, special); }
+static void row_product_bf16(int special) { row_product_in(CK_BF16, special); }
 
 static void column_sums(int special) {
     size_t n = random_size(), k = random_size(), inner = 1 + below(k);
@@ -278,6 +285,8 @@ static const struct {
 } cases[] = {
     {"pack+gemm", pack_and_gemm},
     {"gemv", row_product},
+    {"pack+gemm bf16", pack_and_gemm_bf16},
+    {"gemv bf16", row_product_bf16},
     {"column_sums", column_sums},
     {"exp", exponential},
     {"log", logarithm},
@@ -306,7 +315,7 @@ static const struct {
 };
 
 int main(int count, char **arguments) {
-    static const ck_isa all[] = {CK_PORTABLE, CK_AVX2, CK_AVX512, CK_NEON};
+    static const ck_isa all[] = {CK_PORTABLE, CK_AVX2, CK_AVX512, CK_AVX512_BF16, CK_NEON};
     ck_float_environment();
     if (count < 2) return 2;
     const int list = strcmp(arguments[1], "--list") == 0;

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 STEPS = {"hello": 400, "S": 100, "M": 12, "Z": 10, "XL": 5}
-TABLES = ["step", "two", "infer", "shards", "threads", "memory", "packed"]
+TABLES = ["step", "bf16", "two", "infer", "shards", "threads", "memory", "packed"]
 
 
 class Bench:
@@ -84,6 +84,22 @@ def step(bench, cases):
         ratio = f"{median(speed(r[0]) / max(map(speed, r[1:])) for r in rows):.2f}" if len(runs) > 1 else "–"
         peak = f"{100 * median(r[0]['peak_share'] for r in rows):.1f} %"
         row(f"{workload}, {cell}", *speeds, *["–"] * (3 - len(runs)), ratio, peak)
+
+
+def bf16(bench, cases):
+    """Complete training steps on one core, one thread, products of bf16 against products of fp32 and PyTorch's autocast to bf16."""
+    table("workload, cell", "bf16, tokens/s", "over fp32", "of the bf16 peak", "PyTorch autocast, tokens/s", "ratio")
+    for workload, cell in cases:
+        runs = [lambda: bench.ours(workload, cell, "--precision", "bf16"), lambda: bench.ours(workload, cell)]
+        if bench.has("torch"):
+            runs.append(lambda: bench.torch(workload, cell, "--bf16"))
+        rows = bench.in_turn(*runs)
+        over = f"{median(speed(r[0]) / speed(r[1]) for r in rows):.2f}"
+        peak = f"{100 * median(r[0]['peak_share'] for r in rows):.1f} %"
+        theirs = ["–", "–"]
+        if len(runs) > 2:
+            theirs = [f"{median(speed(r[2]) for r in rows):,.0f}", f"{median(speed(r[0]) / speed(r[2]) for r in rows):.2f}"]
+        row(f"{workload}, {cell}", f"{median(speed(r[0]) for r in rows):,.0f}", over, peak, *theirs)
 
 
 def two(bench, cases):
@@ -158,7 +174,7 @@ def cases(workloads, cells=("lstm", "gru")):
 
 
 DEFAULTS = {
-    "step": cases(["S", "M", "Z", "XL", "hello"]), "two": cases(["M", "Z", "XL"], ["lstm"]), "infer": cases(["S", "M"]),
+    "step": cases(["S", "M", "Z", "XL", "hello"]), "bf16": cases(["S", "M", "Z"]) + [("XL", "lstm")], "two": cases(["M", "Z", "XL"], ["lstm"]), "infer": cases(["S", "M"]),
     "shards": cases(["M"]), "threads": cases(["M", "Z", "XL"], ["lstm"]), "memory": cases(["M", "Z", "XL"], ["lstm"]),
     "packed": cases(["M", "Z"], ["lstm"]),
 }

@@ -4,13 +4,16 @@
 #include "optimizers.h"
 #include "cells.h"
 #include "reductions.h"
+#include "bf16.h"
 #include "packing.h"
+#include "packing_bf16.h"
+#include "tiles.h"
 #include "gemm.h"
 #include "vector_product.h"
 #include "checksum.h"
 
 const ck_table CK_TABLE = {
-    .pack = pack_,
+    .pack = {pack_, pack_bf16_},
     .gemm = gemm_,
     .gemv = gemv_,
     .column_sums = column_sums_,

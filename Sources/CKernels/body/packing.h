@@ -80,10 +80,8 @@ static void ck_pack_rows(const float *a, ptrdiff_t row_stride, ck_k_axis axis, s
 #endif
 
 // Transposes CK_W rows of CK_W floats: as many rounds as CK_W has bits, each interleaving a row with the one half a square below.
-static inline __attribute__((always_inline)) void ck_transpose(const float *in, ptrdiff_t in_stride, float *out, size_t out_stride) {
-    ck_vector rows[CK_W], mixed[CK_W];
-    _Pragma("GCC unroll 16")
-    for (int i = 0; i < CK_W; i++) rows[i] = CK_VLOAD(in + (ptrdiff_t)i * in_stride);
+static inline __attribute__((always_inline)) void ck_transpose_rows(ck_vector *rows, float *out, size_t out_stride) {
+    ck_vector mixed[CK_W];
     _Pragma("GCC unroll 4")
     for (int round = CK_W; round > 1; round /= 2) {
         _Pragma("GCC unroll 8")
@@ -96,6 +94,13 @@ static inline __attribute__((always_inline)) void ck_transpose(const float *in, 
     }
     _Pragma("GCC unroll 16")
     for (int i = 0; i < CK_W; i++) CK_VSTORE(out + (size_t)i * out_stride, rows[i]);
+}
+
+static inline __attribute__((always_inline)) void ck_transpose(const float *in, ptrdiff_t in_stride, float *out, size_t out_stride) {
+    ck_vector rows[CK_W];
+    _Pragma("GCC unroll 16")
+    for (int i = 0; i < CK_W; i++) rows[i] = CK_VLOAD(in + (ptrdiff_t)i * in_stride);
+    ck_transpose_rows(rows, out, out_stride);
 }
 #endif
 

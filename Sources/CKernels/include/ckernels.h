@@ -1,6 +1,6 @@
 // Single-precision kernels with bits that do not depend on the processor.
 //
-// Every function exists once for each instruction set (AVX-512, AVX2+FMA, NEON, portable) and all of
+// Every function exists once for each instruction set (AVX-512 with and without bf16, AVX2+FMA, NEON, portable) and all of
 // them give the same bits. The rules that make it so:
 //
 //   - an element of a matrix product is one chain of fused multiply-adds over k = 0, 1, 2, ...;
@@ -20,13 +20,13 @@
 
 // --- instruction sets ------------------------------------------------------------------------------
 
-typedef enum { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512 = 2, CK_NEON = 3 } ck_isa;
+typedef enum { CK_PORTABLE = 0, CK_AVX2 = 1, CK_AVX512 = 2, CK_NEON = 3, CK_AVX512_BF16 = 4 } ck_isa;
 
 /// 1 when this processor (and this build) can run `isa`.
 int ck_isa_available(ck_isa isa);
 /// The fastest instruction set that this processor has.
 ck_isa ck_isa_best(void);
-/// "portable", "avx2", "avx512", "neon".
+/// "portable", "avx2", "avx512", "neon", "avx512bf16".
 const char *ck_isa_name(ck_isa isa);
 /// The one that the functions below use; at first `ck_isa_best()`.
 ck_isa ck_isa_active(void);
@@ -37,6 +37,15 @@ int ck_isa_select(ck_isa isa);
 void ck_float_environment(void);
 
 // --- matrix products -------------------------------------------------------------------------------
+
+/// What the factors of a product are rounded to before it; what they are multiplied and added in is single precision either way.
+typedef enum {
+    CK_FP32 = 0,
+    /// To nearest even, a subnormal number to zero. The chain takes two k at a time, for i = 0, 1, 2, ...:
+    /// c = fma(a[2i + 1], b[2i + 1], c), c = fma(a[2i], b[2i], c), an odd k ending with a zero; a c or a result that is subnormal
+    /// is a zero of its sign. That is what the instruction VDPBF16PS does.
+    CK_BF16 = 1
+} ck_precision;
 
 /// Columns in one panel of a packed right-hand side; the same for every instruction set.
 #define CK_PANEL 32
@@ -49,11 +58,12 @@ typedef struct {
     ptrdiff_t outer_stride;
 } ck_k_axis;
 
-/// Floats that the packed form of a k x n right-hand side takes: ceil(n / CK_PANEL) * CK_PANEL * k.
-size_t ck_packed_size(size_t k, size_t n);
+/// Floats that the packed form of a k x n right-hand side takes: ceil(n / CK_PANEL) * CK_PANEL * k, half of k for CK_BF16.
+size_t ck_packed_size(ck_precision precision, size_t k, size_t n);
 
 /// Packs B (k x n, element (k, j) at b + axis(k) + j * n_stride) into panels [n / CK_PANEL][k][CK_PANEL], columns beyond n zero.
-void ck_pack(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed);
+/// For CK_BF16 two k are one: the rounded element of an even k is the lower half of a float's bits, that of the odd one the upper half.
+void ck_pack(ck_precision precision, size_t k, size_t n, const float *b, ck_k_axis axis, ptrdiff_t n_stride, float *packed);
 
 /// Floats of scratch that a product over k needs, whatever its other sizes.
 size_t ck_gemm_scratch_size(size_t k);
@@ -65,11 +75,11 @@ typedef enum {
     CK_ADD_TO_C = 3    // the chain starts from zero, and its result is added to C once, at the end
 } ck_start;
 
-/// C (m x n, row stride ldc) from A (m x k, element (i, k) at a + i * a_row_stride + axis(k)) and packed B.
+/// C (m x n, row stride ldc) from A (m x k, element (i, k) at a + i * a_row_stride + axis(k)) and B packed in the same precision.
 /// For CK_ADD_TO_C with blocking along k the whole chain is finished before the one addition.
 /// `bias` (n floats) is read only for CK_FROM_BIAS. k may be 0 (C gets its start).
-void ck_gemm(ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
-             const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch);
+void ck_gemm(ck_precision precision, ck_start start, size_t m, size_t n, size_t k, const float *a, ptrdiff_t a_row_stride,
+             ck_k_axis a_axis, const float *packed_b, const float *bias, float *c, size_t ldc, float *scratch);
 
 /// One of several products with the same A.
 typedef struct {
@@ -82,11 +92,13 @@ typedef struct {
 } ck_product;
 
 /// `count` products with one A, which is packed once: bit for bit what ck_gemm gives for each of them alone.
-void ck_gemm_several(size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis, size_t count,
-                     const ck_product *products, float *scratch);
+void ck_gemm_several(ck_precision precision, size_t m, size_t k, const float *a, ptrdiff_t a_row_stride, ck_k_axis a_axis,
+                     size_t count, const ck_product *products, float *scratch);
 
 /// As ck_gemm for one row y [n] from x [k] side by side, bit for bit what that gives with m = 1, as fast as packed B can be read.
-void ck_gemv(ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias, float *y);
+/// `scratch`, as ck_gemm's, is used only for CK_BF16.
+void ck_gemv(ck_precision precision, ck_start start, size_t n, size_t k, const float *x, const float *packed_b, const float *bias,
+             float *y, float *scratch);
 
 /// sums[j] from rows x(k, j) at x + axis(k) + j, j < n: one chain of additions over k in order.
 /// start: CK_FROM_ZERO, CK_FROM_C or CK_ADD_TO_C, as in ck_gemm.
@@ -239,6 +251,7 @@ int ck_are_finite(size_t n, const void *x);
 // --- measuring -------------------------------------------------------------------------------------
 
 /// Runs `iterations` rounds of independent fused multiply-adds in registers at the active width; returns the floating-point operations done (2 a lane and fma).
-double ck_fma_peak(uint64_t iterations);
+/// For CK_BF16 of products of pairs, where there is an instruction for them (4 a lane).
+double ck_fma_peak(ck_precision precision, uint64_t iterations);
 
 #endif

@@ -40,6 +40,9 @@ extension Module {
     /// The number of trained numbers, P.
     public var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
+    /// What the factors of its layers' matrix products are rounded to, from now on; the parameters themselves stay as they are.
+    public func setPrecision(_ precision: Precision) { parameters.forEach { $0.precision = precision } }
+
     /// Forgets the gradients of all parameters.
     public func zeroGradients() { parameters.forEach { $0.zeroGradient() } }
 }

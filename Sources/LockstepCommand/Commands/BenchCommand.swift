@@ -15,7 +15,7 @@ struct BenchCommand: AsyncParsableCommand {
             A step is embedding, recurrent layers, output layer, cross-entropy, backward, clipping and Adam, on random tokens. \
             --mode infer goes on with one sequence as `lockstep sample` does; --mode ledger compares steps with and without their line in the \
             ledger. The table's batch is kept for each thread or worker. GFLOP/s counts the multiply-adds of the matrix products of forward \
-            and backward, twice each; the share is of the processor's own measured rate of fused multiply-adds on that many cores.
+            and backward, twice each; the share is of the processor's own measured rate of multiply-adds in that precision on that many cores.
             """)
 
     @Option(help: "Size: hello, S, M, Z or XL.")
@@ -23,6 +23,9 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: "Recurrent cell: lstm, gru or rnn.")
     var cell = "lstm"
+
+    @Option(help: "What the factors of matrix products are rounded to: fp32 or bf16.")
+    var precision = Precision.fp32.rawValue
 
     @Option(
         help: "train: complete steps; infer: one sequence, one token at a time, each drawn from the scores before it.")
@@ -62,7 +65,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let workload = try choice(workload, "--workload", Workload.self),
-            let cell = try choice(cell, "--cell", Cell.self), let mode = try choice(mode, "--mode", BenchMode.self)
+            let cell = try choice(cell, "--cell", Cell.self), let mode = try choice(mode, "--mode", BenchMode.self),
+            let precision = try choice(precision, "--precision", Precision.self)
         else { return }
         for (flag, value, range) in [
             ("--threads", threads, 1...1024), ("--steps", steps, 1...1_000_000), ("--workers", workers, 0...64),
@@ -80,17 +84,26 @@ struct BenchCommand: AsyncParsableCommand {
         }
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
+            guard precision == .fp32 else {
+                throw UsageError("--packed: compared in fp32; expected no --precision \(precision.rawValue)")
+            }
             return try comparePacked(workload, cell)
         }
-        if mode == .infer { return try measureInference(workload, cell) }
-        if mode == .ledger { return try measureLedger(workload, cell) }
+        if mode == .infer { return try measureInference(workload, cell, precision) }
+        if mode == .ledger {
+            guard precision == .fp32 else {
+                throw UsageError("--mode ledger: measured in fp32; expected no --precision \(precision.rawValue)")
+            }
+            return try measureLedger(workload, cell)
+        }
         if threads > 1, workers > 0 {
             throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two")
         }
         let parts = max(workers, threads)
         let warmup = 3
         let configuration = workload.configuration(
-            cell: cell, parts: parts, batch: batchSize, shards: shards, steps: UInt64(steps + warmup))
+            cell: cell, precision: precision, parts: parts, batch: batchSize, shards: shards,
+            steps: UInt64(steps + warmup))
         try configuration.validate()
         try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
         let trainer = Trainer(configuration, source: workload.source(parts: parts, batch: batchSize))
@@ -131,7 +144,7 @@ struct BenchCommand: AsyncParsableCommand {
         }
         TraceLog.end()
         let shares = try traces.map { BenchProfile(try $0.processes(), since: measuredSince) }
-        let peak = PeakMeasurement.floatingPointOperationsPerSecond() * Double(parts)
+        let peak = PeakMeasurement.floatingPointOperationsPerSecond(precision) * Double(parts)
         let measured = seconds.dropFirst(warmup).sorted()
         try report(
             BenchResult(
@@ -167,7 +180,7 @@ struct BenchCommand: AsyncParsableCommand {
         } else {
             try Output.writeLine(
                 """
-                \(result.workload) \(result.cell): \(decimal(result.milliseconds, 3)) ms a step, \
+                \(result.workload) \(result.cell)\(precisionName(result.precision)): \(decimal(result.milliseconds, 3)) ms a step, \
                 \(grouped(result.tokensPerSecond)) tokens/s, \(decimal(result.gflops, 1)) GFLOP/s, \
                 \(decimal(result.peakShare * 100, 1)) % of \(decimal(result.peakGflops, 1)) (\(result.kernels))
                 """)
@@ -180,6 +193,7 @@ struct BenchCommand: AsyncParsableCommand {
 struct BenchResult: Encodable {
     let workload: String
     let cell: String
+    let precision: String
     let threads: Int
     let workers: Int
     let shards: Int
@@ -202,6 +216,7 @@ struct BenchResult: Encodable {
         let tokens = Double(trainer.configuration.batchSize * trainer.configuration.seqLen)
         self.workload = workload.rawValue
         self.cell = cell.rawValue
+        precision = (trainer.configuration.precision ?? .fp32).rawValue
         self.threads = threads
         self.workers = workers
         shards = trainer.configuration.shards
@@ -241,6 +256,9 @@ struct PackedResult: Encodable {
         ratio = comparison.ratio
     }
 }
+
+/// As it stands behind a cell's name: nothing for what is usual.
+func precisionName(_ precision: String) -> String { precision == Precision.fp32.rawValue ? "" : " " + precision }
 
 /// The most memory that this process has held, in MiB.
 func peakResidentMegabytes() -> Double {

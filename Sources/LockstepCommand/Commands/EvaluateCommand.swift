@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
+import Layers
 import Sequences
+import TensorCore
 import Training
 
 /// `lockstep evaluate`: the loss of a trained run.
@@ -19,6 +21,9 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "A text file; the run's own held-out part when left out.", completion: .file())
     var data: String?
 
+    @Option(help: "What the factors of matrix products are rounded to: fp32 or bf16. Default: as in training.")
+    var precision: String?
+
     @Option(parsing: .unconditional, help: "Threads.")
     var threads = 2
 
@@ -29,7 +34,9 @@ struct EvaluateCommand: ParsableCommand {
         guard threads > 0, threads <= 1024 else {
             throw UsageError("--threads \(threads): expected a whole number from 1 to 1024")
         }
+        let precision = try choice(precision, "--precision", Precision.self)
         let trained = try TrainedRun(path: directory)
+        if let precision { trained.model.setPrecision(precision) }
         trained.notes.forEach(ExitStatus.say)
         let result: EvaluationResult
         if let data {

@@ -28,6 +28,11 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Activation of an rnn: tanh or relu. Default: tanh.")
     var nonlinearity: String?
 
+    @Option(
+        help:
+            "What the factors of matrix products are rounded to: fp32 or bf16. Part of the result. Default: fp32.")
+    var precision: String?
+
     @Option(parsing: .unconditional, help: "Width of the embedding.")
     var embeddingDim: Int?
 
@@ -175,6 +180,7 @@ struct TrainingOptions: ParsableArguments {
         if let nonlinearity, configuration.cell != .rnn {
             throw UsageError("--nonlinearity \(nonlinearity): expected --cell rnn, not \(configuration.cell.rawValue)")
         }
+        configuration.precision = try choice(precision, "--precision", Precision.self)?.recorded
         configuration.embeddingDim = embeddingDim ?? configuration.embeddingDim
         configuration.hiddenSize = hiddenSize ?? configuration.hiddenSize
         configuration.numLayers = numLayers ?? configuration.numLayers

@@ -4,13 +4,13 @@ internal import CKernels
 ///
 /// It keeps the weight of the moment in which it was made.
 struct StepProduct {
+    private let precision: Precision
     private let rows: Int
     private let outputs: Int
     private let inputs: Int
     private let packed: Storage
     private let bias: Storage?
-    /// For more than one row.
-    private let scratch: Storage?
+    private let scratch: Storage
 
     /// - Parameters:
     ///   - weight: `[N, K]`.
@@ -20,7 +20,8 @@ struct StepProduct {
         (outputs, inputs) = (weight.shape[0], weight.shape[1])
         packed = weight.packedForward
         self.bias = bias
-        scratch = rows > 1 ? productScratch(depth: inputs) : nil
+        precision = weight.precision
+        scratch = productScratch(depth: inputs)
     }
 
     /// y ← b + x · Wᵀ, `[rows, N]` from `[rows, K]`.
@@ -32,12 +33,13 @@ struct StepProduct {
     func goOn(_ x: UnsafePointer<Float>, from y: UnsafeMutablePointer<Float>) { unsafe run(CK_FROM_C, x, y) }
 
     private func run(_ start: ck_start, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
-        if let scratch {
+        if rows > 1 {
             unsafe ck_gemm(
-                start, rows, outputs, inputs, x, inputs, .plain(inputs, stride: 1), packed.base, bias?.base, y, outputs,
-                scratch.base)
+                precision.kernel, start, rows, outputs, inputs, x, inputs, .plain(inputs, stride: 1), packed.base,
+                bias?.base, y, outputs, scratch.base)
         } else {
-            unsafe ck_gemv(start, outputs, inputs, x, packed.base, bias?.base, y)
+            unsafe ck_gemv(
+                precision.kernel, start, outputs, inputs, x, packed.base, bias?.base, y, scratch.base)
         }
     }
 }

@@ -15,7 +15,8 @@ extension Tensor {
         let result = Tensor(shape: shape.dropLast() + [outputs], storage: Storage(count: rows * outputs))
         let scratch = productScratch(depth: inputs)
         unsafe ck_gemm(
-            bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, rows, outputs, inputs, base, inputs, .plain(inputs, stride: 1),
+            weight.precision.kernel, bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, rows, outputs, inputs, base, inputs,
+            .plain(inputs, stride: 1),
             weight.packedForward.base, bias?.storage.base, result.base, outputs, scratch.base)
         let uses = [weight] + (bias.map { [$0] } ?? [])
         return Tensor.recorded("linear", inputs: [self], uses: uses, results: [result]) { pass, cotangents in
@@ -29,7 +30,8 @@ extension Tensor {
             let dx = Tensor(shape: shape, storage: Storage(count: count))
             let scratch = productScratch(depth: outputs)
             unsafe ck_gemm(
-                CK_FROM_ZERO, rows, inputs, outputs, dy.base, outputs, .plain(outputs, stride: 1),
+                weight.precision.kernel, CK_FROM_ZERO, rows, inputs, outputs, dy.base, outputs,
+                .plain(outputs, stride: 1),
                 weight.packedBackward.base, nil, dx.base, inputs, scratch.base)
             pass.send(dx, to: origin)
         }[0]
@@ -52,9 +54,10 @@ extension Tensor {
     /// Some rows of all time steps of x as the right-hand side of dyᵀ · x: T·rows deep, K wide.
     fileprivate func packed(_ rows: Range<Int>, steps: Int, batch: Int) -> Storage {
         let depth = steps * rows.count
-        let packed = Storage(count: ck_packed_size(depth, width))
+        let packed = Storage.packed(weight.precision, depth: depth, width: width)
         unsafe ck_pack(
-            depth, width, inputs + rows.lowerBound * width, .steps(of: rows, batch: batch, width: width), 1, packed.base
+            weight.precision.kernel, depth, width, inputs + rows.lowerBound * width,
+            .steps(of: rows, batch: batch, width: width), 1, packed.base
         )
         return packed
     }
@@ -65,7 +68,7 @@ extension BackwardPass {
     ///
     /// - Parameter outputs: dy, `[T, B, N]`; brought into the product's order once for all weights.
     func accumulateWeights(_ uses: [WeightUse], steps: Int, batch: Int, outputs: UnsafePointer<Float>) {
-        let n = uses[0].weight.shape[0]
+        let (n, precision) = (uses[0].weight.shape[0], uses[0].weight.precision)
         accumulate(uses.map(\.weight), batch: batch) { rows, destinations in
             let operands = uses.map { $0.packed(rows, steps: steps, batch: batch) }
             let products = unsafe uses.indices.map { index in
@@ -76,7 +79,8 @@ extension BackwardPass {
             let depth = steps * rows.count
             let scratch = productScratch(depth: depth)
             unsafe ck_gemm_several(
-                n, depth, outputs + rows.lowerBound * n, 1, .steps(of: rows, batch: batch, width: n), products.count,
+                precision.kernel, n, depth, outputs + rows.lowerBound * n, 1, .steps(of: rows, batch: batch, width: n),
+                products.count,
                 products, scratch.base)
             withExtendedLifetime(operands) {}
         }

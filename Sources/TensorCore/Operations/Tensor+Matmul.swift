@@ -31,13 +31,14 @@ struct MatrixView {
 
     /// Writes self · other, row-major: each element one chain over k from zero.
     func multiply(_ other: MatrixView, into result: UnsafeMutablePointer<Float>) {
-        let packed = Storage(count: ck_packed_size(columns, other.columns))
+        let packed = Storage.packed(.fp32, depth: columns, width: other.columns)
         let depth = Swift.max(columns, 1)
         unsafe ck_pack(
-            columns, other.columns, other.base, .plain(depth, stride: other.rowStride), other.columnStride, packed.base)
+            CK_FP32, columns, other.columns, other.base, .plain(depth, stride: other.rowStride), other.columnStride,
+            packed.base)
         let scratch = productScratch(depth: columns)
         unsafe ck_gemm(
-            CK_FROM_ZERO, rows, other.columns, columns, base, rowStride, .plain(depth, stride: columnStride),
+            CK_FP32, CK_FROM_ZERO, rows, other.columns, columns, base, rowStride, .plain(depth, stride: columnStride),
             packed.base, nil,
             result, other.columns, scratch.base)
     }

@@ -8,6 +8,8 @@ public enum InstructionSet: String, Sendable, CaseIterable {
     case avx2
     /// x86-64 with AVX-512: 16 lanes.
     case avx512
+    /// x86-64 with AVX-512 and its instruction for products of bf16: 16 lanes.
+    case avx512bf16
     /// Arm: 4 lanes.
     case neon
 
@@ -16,6 +18,7 @@ public enum InstructionSet: String, Sendable, CaseIterable {
         case .portable: CK_PORTABLE
         case .avx2: CK_AVX2
         case .avx512: CK_AVX512
+        case .avx512bf16: CK_AVX512_BF16
         case .neon: CK_NEON
         }
     }
@@ -25,6 +28,7 @@ public enum InstructionSet: String, Sendable, CaseIterable {
             switch kernel {
             case CK_AVX2: .avx2
             case CK_AVX512: .avx512
+            case CK_AVX512_BF16: .avx512bf16
             case CK_NEON: .neon
             default: .portable
             }

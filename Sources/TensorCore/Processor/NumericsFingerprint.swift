@@ -5,7 +5,7 @@ internal import Randomness
 ///
 /// Processes whose fingerprints are equal compute the same bits; the handshake compares them.
 public struct NumericsFingerprint: Sendable, Equatable {
-    /// 256 bits over the results of products, activations, cross-entropy, sums and Adam on fixed input.
+    /// 256 bits over the results of products in each precision, activations, cross-entropy, sums and Adam on fixed input.
     public let words: [UInt64]
 
     /// The same as 32 bytes, little-endian.
@@ -25,21 +25,22 @@ public struct NumericsFingerprint: Sendable, Equatable {
     public static func measure() -> NumericsFingerprint {
         var hash = BitHash()
         var values = FixedInput()
-        matrixProducts(&hash, &values)
+        for precision in Precision.allCases { matrixProducts(precision, &hash, &values) }
         recurrentCells(&hash, &values)
         lossAndOptimizer(&hash, &values)
         return NumericsFingerprint(words: hash.words)
     }
 
-    private static func matrixProducts(_ hash: inout BitHash, _ values: inout FixedInput) {
+    private static func matrixProducts(_ precision: Precision, _ hash: inout BitHash, _ values: inout FixedInput) {
         for (m, n, k) in [(1, 1, 1), (13, 35, 70), (7, 64, 300), (32, 33, 17)] {
             let (a, b, c) = (values.block(m * k), values.block(k * n), values.block(m * n))
-            let packed = Storage(count: ck_packed_size(k, n))
-            unsafe ck_pack(k, n, b.base, .plain(k, stride: n), 1, packed.base)
+            let packed = Storage.packed(precision, depth: k, width: n)
+            unsafe ck_pack(precision.kernel, k, n, b.base, .plain(k, stride: n), 1, packed.base)
             for start in [CK_FROM_ZERO, CK_FROM_C, CK_ADD_TO_C] {
                 let scratch = productScratch(depth: k)
                 unsafe ck_gemm(
-                    start, m, n, k, a.base, k, .plain(k, stride: 1), packed.base, nil, c.base, n, scratch.base)
+                    precision.kernel, start, m, n, k, a.base, k, .plain(k, stride: 1), packed.base, nil, c.base, n,
+                    scratch.base)
                 hash.absorb(c)
             }
         }

@@ -21,8 +21,8 @@ package struct PackedLayout: Sendable {
         }
         places = parameters.map { parameter in
             guard parameter.shape.count == 2, !parameter.hasSparseGradient else { return nil }
-            let (n, k) = (parameter.shape[0], parameter.shape[1])
-            return (place(ck_packed_size(k, n)), place(ck_packed_size(n, k)))
+            let (n, k, precision) = (parameter.shape[0], parameter.shape[1], parameter.precision.kernel)
+            return (place(ck_packed_size(precision, k, n)), place(ck_packed_size(precision, n, k)))
         }
         count = end
     }

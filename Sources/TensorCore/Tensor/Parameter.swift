@@ -39,6 +39,13 @@ public final class Parameter: @unchecked Sendable {
     }
     private let packed = Mutex(Packed())
 
+    /// What it and the other factor are rounded to in the products of layers; set it while nothing is computed.
+    ///
+    /// Elementary operations, `matmul` among them, take the values as they are.
+    public var precision = Precision.fp32 {
+        didSet { if precision != oldValue { packed.withLock { $0 = Packed(changes: $0.changes) } } }
+    }
+
     /// A parameter of the given values in row-major order.
     ///
     /// - Parameter sparseGradient: keeps gradients as the rows that were looked up; for tables `[V, E]` that only embeddings use.
@@ -151,14 +158,14 @@ public final class Parameter: @unchecked Sendable {
     }
 
     private func packForward() -> Storage {
-        let made = Storage(count: ck_packed_size(shape[1], shape[0]))
+        let made = Storage.packed(precision, depth: shape[1], width: shape[0])
         packForward(into: made)
         return made
     }
 
     func packForward(into block: Storage) {
         let (n, k) = (shape[0], shape[1])
-        Trace.span(.pack) { unsafe ck_pack(k, n, storage.base, .plain(k, stride: 1), k, block.base) }
+        Trace.span(.pack) { unsafe ck_pack(precision.kernel, k, n, storage.base, .plain(k, stride: 1), k, block.base) }
     }
 
     /// The weight `[N, K]` as the right-hand side of dy · W: N deep, K wide.
@@ -172,14 +179,14 @@ public final class Parameter: @unchecked Sendable {
     }
 
     private func packBackward() -> Storage {
-        let made = Storage(count: ck_packed_size(shape[0], shape[1]))
+        let made = Storage.packed(precision, depth: shape[0], width: shape[1])
         packBackward(into: made)
         return made
     }
 
     func packBackward(into block: Storage) {
         let (n, k) = (shape[0], shape[1])
-        Trace.span(.pack) { unsafe ck_pack(n, k, storage.base, .plain(n, stride: k), 1, block.base) }
+        Trace.span(.pack) { unsafe ck_pack(precision.kernel, n, k, storage.base, .plain(n, stride: k), 1, block.base) }
     }
 
     /// Takes forms that were packed elsewhere from the values at hand.

@@ -1,5 +1,5 @@
 internal import Layers
-internal import TensorCore
+package import TensorCore
 
 /// How fast a model goes on with one sequence, one token at a time, each drawn from the scores of the one before.
 package struct InferenceMeasurement {
@@ -9,9 +9,9 @@ package struct InferenceMeasurement {
     package let parameters: Int
 
     /// - Parameter tokens: how many are measured, after a few that are not.
-    package init(_ workload: Workload, cell: Cell, tokens: Int) {
+    package init(_ workload: Workload, cell: Cell, precision: Precision = .fp32, tokens: Int) {
         let model = LanguageModel(
-            workload.configuration(cell: cell, parts: 1, shards: 1, steps: 1)
+            workload.configuration(cell: cell, precision: precision, parts: 1, shards: 1, steps: 1)
                 .model(vocabularySize: workload.size.vocabulary))
         let warmup = 20
         let clock = ContinuousClock()

@@ -1,5 +1,6 @@
 internal import Optimizers
 package import Sequences
+package import TensorCore
 
 /// The sizes that training speed is measured at.
 package enum Workload: String, Sendable, CaseIterable {
@@ -30,10 +31,11 @@ package enum Workload: String, Sendable, CaseIterable {
     ///   - parts: workers or threads that share a step; the batch grows with them.
     ///   - batch: B for each of them; nil is the table's.
     package func configuration(
-        cell: Cell, parts: Int, batch: Int? = nil, shards: Int?, steps: UInt64
+        cell: Cell, precision: Precision = .fp32, parts: Int, batch: Int? = nil, shards: Int?, steps: UInt64
     ) -> RunConfiguration {
         var configuration = RunConfiguration(data: .generated(.hello))
         configuration.cell = cell
+        configuration.precision = precision.recorded
         configuration.embeddingDim = size.embedding
         configuration.hiddenSize = size.hidden
         configuration.numLayers = size.layers

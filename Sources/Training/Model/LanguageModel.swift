@@ -17,6 +17,7 @@ package final class LanguageModel: Module {
         recurrent = RecurrentLayers(description, generator: generator)
         output = Linear(
             inFeatures: description.hiddenSize, outFeatures: description.vocabularySize, generator: generator)
+        setPrecision(description.precision ?? .fp32)
     }
 
     /// - Parameters:

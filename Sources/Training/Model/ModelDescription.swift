@@ -25,12 +25,14 @@ package struct ModelDescription: Codable, Sendable, Equatable {
     package var numLayers: Int
     package var dropout: Float
     package var nonlinearity: Nonlinearity
+    /// Of its matrix products; nil is fp32, as before there was a choice.
+    package var precision: Precision?
     /// Initial parameters and dropout masks follow from it.
     package var seed: UInt64
 
     package init(
         cell: Cell, vocabularySize: Int, embeddingDim: Int, hiddenSize: Int, numLayers: Int, dropout: Float = 0,
-        nonlinearity: Nonlinearity = .tanh, seed: UInt64
+        nonlinearity: Nonlinearity = .tanh, precision: Precision? = nil, seed: UInt64
     ) {
         self.cell = cell
         self.vocabularySize = vocabularySize
@@ -39,6 +41,7 @@ package struct ModelDescription: Codable, Sendable, Equatable {
         self.numLayers = numLayers
         self.dropout = dropout
         self.nonlinearity = nonlinearity
+        self.precision = precision
         self.seed = seed
     }
 
@@ -51,6 +54,11 @@ package struct ModelDescription: Codable, Sendable, Equatable {
             total + cell.gatesPerUnit * hiddenSize * ((layer == 0 ? embeddingDim : hiddenSize) + hiddenSize)
         }
     }
+}
+
+extension Precision {
+    /// As runs and models keep it: nil for fp32.
+    package var recorded: Precision? { self == .fp32 ? nil : self }
 }
 
 // As JSON, for a worker's welcome.

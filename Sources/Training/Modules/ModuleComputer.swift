@@ -12,10 +12,12 @@ package final class ModuleComputer<Task: DistributedTask> {
     private let task: Task
     let seed: UInt64
 
-    package init(_ task: Task, seed: UInt64) {
+    /// - Parameter precision: of all layers' products; nil leaves what the task's model has.
+    package init(_ task: Task, seed: UInt64, precision: Precision? = nil) {
         self.task = task
         self.seed = seed
         model = Generator.withDefault(seed: seed) { task.makeModel() }
+        if let precision { model.setPrecision(precision) }
         layout = ParameterLayout(model)
         forms = PackedLayout(model.parameters)
     }

@@ -14,6 +14,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     /// Which of the program's trainings this is.
     private let place: Int
     private let seed: UInt64
+    private let precision: Precision?
     private let steps: UInt64
     private let clipNorm: Float
     private let learningRate: ((UInt64) -> Double)?
@@ -29,7 +30,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
     ///   - learningRate: of each step, counted from 0; nil leaves the optimiser's own.
     package init(
-        _ task: Task, place: Int = 0, steps: UInt64, shards: Int, seed: UInt64, clipNorm: Float,
+        _ task: Task, place: Int = 0, steps: UInt64, shards: Int, seed: UInt64, precision: Precision? = nil,
+        clipNorm: Float,
         learningRate: ((UInt64) -> Double)?,
         optimizer: ([Parameter]) -> ElementwiseOptimizer
     ) {
@@ -38,9 +40,10 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         self.steps = steps
         self.shards = shards
         self.seed = seed
+        self.precision = precision
         self.clipNorm = clipNorm
         self.learningRate = learningRate
-        computer = ModuleComputer(task, seed: seed)
+        computer = ModuleComputer(task, seed: seed, precision: precision)
         update = StepUpdate(computer.layout, shards: shards, optimizer: optimizer(computer.model.parameters))
     }
 
@@ -53,9 +56,11 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
 
     package static func modelBytes(of task: Task, place: Int, _ computer: ModuleComputer<Task>) -> [UInt8] {
         let parameters = computer.layout.entries.map { "\($0.name)\($0.shape)" }.joined(separator: " ")
+        let rounded = computer.model.namedParameters.filter { $0.parameter.precision != .fp32 }
+        let precisions = rounded.map { " \($0.parameter.precision) \($0.name)" }.joined()
         // A task's own settings count where it can say them.
         let settings = (task as? any Encodable).flatMap { try? JSONEncoder().encode($0) } ?? Data()
-        return Array("\(place) \(Task.self) \(computer.seed): \(parameters) ".utf8) + settings
+        return Array("\(place) \(Task.self) \(computer.seed)\(precisions): \(parameters) ".utf8) + settings
     }
 
     package func beginStep() {
@@ -113,7 +118,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
 
     /// As many models as threads, with the parameters of this step.
     private func computers(_ count: Int) -> [ModuleComputer<Task>] {
-        while siblings.count < count - 1 { siblings.append(ModuleComputer(task, seed: seed)) }
+        while siblings.count < count - 1 { siblings.append(ModuleComputer(task, seed: seed, precision: precision)) }
         if count - 1 > current {
             let block = exportParameters()
             for sibling in siblings[current..<count - 1] { sibling.importParameters(block) }

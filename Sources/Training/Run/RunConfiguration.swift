@@ -28,6 +28,9 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package var numLayers: Int
     package var dropout: Float = 0
 
+    /// Of the matrix products; nil is fp32, as in a run that was begun before there was a choice.
+    package var precision: Precision?
+
     package var seqLen: Int
     /// B of the global batch.
     package var batchSize: Int
@@ -89,7 +92,7 @@ package struct RunConfiguration: Codable, Sendable, Equatable {
     package func model(vocabularySize: Int) -> ModelDescription {
         ModelDescription(
             cell: cell, vocabularySize: vocabularySize, embeddingDim: embeddingDim, hiddenSize: hiddenSize,
-            numLayers: numLayers, dropout: dropout, nonlinearity: nonlinearity, seed: seed)
+            numLayers: numLayers, dropout: dropout, nonlinearity: nonlinearity, precision: precision, seed: seed)
     }
 }
 

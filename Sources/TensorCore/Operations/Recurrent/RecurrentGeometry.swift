@@ -70,7 +70,8 @@ struct RecurrentGeometry {
     func projectInput(_ input: Tensor, _ weights: RecurrentWeights, bias: Storage?, into gatesOut: Storage) {
         let scratch = productScratch(depth: inputs)
         unsafe ck_gemm(
-            bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, layout.rows, gates, inputs, input.base, inputs,
+            weights.precision.kernel, bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, layout.rows, gates, inputs, input.base,
+            inputs,
             .plain(inputs, stride: 1), weights.inputHidden.packedForward.base, bias?.base, gatesOut.base, gates,
             scratch.base)
     }
@@ -80,7 +81,8 @@ struct RecurrentGeometry {
         let dx = Tensor(shape: inputShape, storage: block(width: inputs))
         let scratch = productScratch(depth: gates)
         unsafe ck_gemm(
-            CK_FROM_ZERO, layout.rows, inputs, gates, gateGradients.base, gates, .plain(gates, stride: 1),
+            weights.precision.kernel, CK_FROM_ZERO, layout.rows, inputs, gates, gateGradients.base, gates,
+            .plain(gates, stride: 1),
             weights.inputHidden.packedBackward.base, nil, dx.base, inputs, scratch.base)
         return dx
     }

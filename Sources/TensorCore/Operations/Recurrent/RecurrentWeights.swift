@@ -25,6 +25,11 @@ package struct RecurrentWeights {
                 && (projection.map { $0.shape[0] == hiddenHidden.shape[1] } ?? true),
             "recurrent layer: weights \(inputHidden.shape) and \(hiddenHidden.shape) with biases \(biasInputHidden?.shape ?? []) and \(biasHiddenHidden?.shape ?? []) and projection \(projection?.shape ?? []) do not belong together"
         )
+        require(
+            hiddenHidden.precision == inputHidden.precision
+                && (projection.map { $0.precision == inputHidden.precision } ?? true),
+            "recurrent layer: weights for products in \(inputHidden.precision) and \(hiddenHidden.precision) do not belong together"
+        )
         self.inputHidden = inputHidden
         self.hiddenHidden = hiddenHidden
         self.biasInputHidden = biasInputHidden
@@ -32,6 +37,7 @@ package struct RecurrentWeights {
         self.projection = projection
     }
 
+    var precision: Precision { inputHidden.precision }
     var inputSize: Int { inputHidden.shape[1] }
     /// P.
     var outputSize: Int { hiddenHidden.shape[1] }

@@ -29,7 +29,8 @@ extension Tensor {
             hiddens.enter(step)
             let stepGates = size.offset(step, width: size.gates)
             unsafe ck_gemm(
-                bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, size.count(step), size.gates, size.hidden,
+                weights.precision.kernel, bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, size.count(step), size.gates,
+                size.hidden,
                 hiddens.before(step),
                 size.hidden, .plain(size.hidden, stride: 1), recurrent.base, bias?.base, hiddenGates.base + stepGates,
                 size.gates, scratch.base)
@@ -56,7 +57,8 @@ extension Tensor {
                     hiddenGradient.base, hiddenGradient.base, inputGates.base + stepGates, hiddenGates.base + stepGates)
                 if step == order[0] && initialHidden?.origin == nil { break }
                 unsafe ck_gemm(
-                    CK_FROM_C, size.count(step), size.hidden, size.gates, hiddenGates.base + stepGates, size.gates,
+                    weights.precision.kernel, CK_FROM_C, size.count(step), size.hidden, size.gates,
+                    hiddenGates.base + stepGates, size.gates,
                     .plain(size.gates, stride: 1), back.base, nil, hiddenGradient.base, size.hidden, scratch.base)
             }
             size.accumulateWeights(

@@ -34,7 +34,8 @@ extension Tensor {
             let stepGates = unsafe gates.base + size.offset(step, width: size.gates)
             let place = size.offset(step, width: size.hidden)
             unsafe ck_gemm(
-                CK_FROM_C, size.count(step), size.gates, size.outputs, hiddens.before(step), size.outputs,
+                weights.precision.kernel, CK_FROM_C, size.count(step), size.gates, size.outputs, hiddens.before(step),
+                size.outputs,
                 .plain(size.outputs, stride: 1), recurrent.base, nil, stepGates, size.gates, scratch.base)
             unsafe ck_lstm_forward(
                 size.count(step), size.hidden, stepGates, cells.before(step), cells.after(step),
@@ -42,7 +43,8 @@ extension Tensor {
                 unprojected.map { unsafe $0.base + place } ?? hiddens.after(step), size.hidden)
             if let unprojected, let projection = weights.projection {
                 unsafe ck_gemm(
-                    CK_FROM_ZERO, size.count(step), size.outputs, size.hidden, unprojected.base + place, size.hidden,
+                    weights.precision.kernel, CK_FROM_ZERO, size.count(step), size.outputs, size.hidden,
+                    unprojected.base + place, size.hidden,
                     .plain(size.hidden, stride: 1), projection.packedForward.base, nil, hiddens.after(step),
                     size.outputs,
                     scratch.base)
@@ -74,7 +76,8 @@ extension Tensor {
                 // Nobody asks for what comes before the first step of all sequences.
                 if step == order[0] && initialHidden?.origin == nil { break }
                 unsafe ck_gemm(
-                    CK_FROM_ZERO, size.count(step), size.outputs, size.gates, stepGates, size.gates,
+                    weights.precision.kernel, CK_FROM_ZERO, size.count(step), size.outputs, size.gates, stepGates,
+                    size.gates,
                     .plain(size.gates, stride: 1), back.base, nil, hiddenGradient.base, size.outputs, scratch.base)
             }
             if let unprojected { projected?.accumulate(pass, unprojected) }
@@ -114,7 +117,8 @@ private struct ProjectionGradient {
         unsafe whole.update(from: above, count: count * size.outputs)
         unsafe ck_add(count * size.outputs, next, whole)
         unsafe ck_gemm(
-            CK_FROM_ZERO, count, size.hidden, size.outputs, whole, size.outputs, .plain(size.outputs, stride: 1),
+            projection.precision.kernel, CK_FROM_ZERO, count, size.hidden, size.outputs, whole, size.outputs,
+            .plain(size.outputs, stride: 1),
             projection.packedBackward.base, nil, unprojected.base, size.hidden, scratch.base)
         return unsafe UnsafePointer(unprojected.base)
     }

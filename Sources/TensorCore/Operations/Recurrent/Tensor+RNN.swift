@@ -35,7 +35,8 @@ extension Tensor {
             hiddens.enter(step)
             let stepGates = unsafe gates.base + size.offset(step, width: size.gates)
             unsafe ck_gemm(
-                CK_FROM_C, size.count(step), size.gates, size.hidden, hiddens.before(step), size.hidden,
+                weights.precision.kernel, CK_FROM_C, size.count(step), size.gates, size.hidden, hiddens.before(step),
+                size.hidden,
                 .plain(size.hidden, stride: 1), recurrent.base, nil, stepGates, size.gates, scratch.base)
             unsafe ck_rnn_forward(
                 nonlinearity.kernel, size.count(step), size.hidden, stepGates, hiddens.after(step), size.hidden)
@@ -57,7 +58,8 @@ extension Tensor {
                     size.above(cotangents[0], zeros: zeros, step), size.hidden, hiddenGradient.base, stepGates)
                 if step == order[0] && initialHidden?.origin == nil { break }
                 unsafe ck_gemm(
-                    CK_FROM_ZERO, size.count(step), size.hidden, size.gates, stepGates, size.gates,
+                    weights.precision.kernel, CK_FROM_ZERO, size.count(step), size.hidden, size.gates, stepGates,
+                    size.gates,
                     .plain(size.gates, stride: 1), back.base, nil, hiddenGradient.base, size.hidden, scratch.base)
             }
             size.accumulateWeights(pass, weights, input: input, states: hiddens, fromInput: gates, fromHidden: gates)
