@@ -15,11 +15,13 @@ struct `The verify and diff commands` {
         #expect(try place.run(common + ["--run", "\(place.path)/b"]).code == 0)
         let verified = try place.run(["verify", "\(place.path)/a", "--json"])
         #expect(verified.code == 0 && verified.member("identical") == "1", "\(verified)")
-        #expect(verified.member("checkpoints_compared") == "3")
+        #expect(verified.member("checkpoints_compared") == "3" && verified.member("metrics_compared") == "30")
+        #expect(verified.member("summary_compared") == "1")
         let part = try place.run(["verify", "\(place.path)/a", "--steps", "15..17"])
         #expect(
             part.output
-                == "identical: steps 15 to 17 recomputed from the checkpoint of step 10, 0 checkpoints compared\n")
+                == "identical: steps 15 to 17 recomputed from the checkpoint of step 10, 0 checkpoints and 3 records of metrics compared; nothing is said of the other 27 steps of the ledger\n"
+        )
         let compared = try place.run(["diff", "\(place.path)/a", "\(place.path)/b"])
         #expect(compared.code == 0 && compared.output == "identical: steps 1 to 30\n", "\(compared)")
     }

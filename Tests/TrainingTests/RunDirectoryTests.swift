@@ -138,13 +138,47 @@ internal import Training
         }
     }
 
-    @Test func `an incarnation that cannot be read is not begun anew`() throws {
+    @Test func `an incarnation that is damaged anywhere is not taken for another, nor begun anew`() throws {
         try T.withPath { path in
             try T.makeRun(path, to: 1, every: 1)
-            try T.write(Array("x\n".utf8), to: path + "/incarnation")
-            #expect(
-                T.error { try RunDirectory(path).hold() }?.message
-                    == #"\#(path)/incarnation: expected a whole number, got "x\n""#)
+            for _ in 2...12 { _ = try RunDirectory(path).hold() }
+            let whole = try T.read(path + "/incarnation")
+            #expect(whole.starts(with: Array("12 ".utf8)) && whole.last == UInt8(ascii: "\n"))
+            var damaged = whole.indices.map { Array(whole.prefix($0)) } + [Array("x\n".utf8), whole + whole]
+            for place in whole.indices {
+                for bit in 0..<8 {
+                    var bytes = whole
+                    bytes[place] ^= 1 << bit
+                    damaged.append(bytes)
+                }
+            }
+            for bytes in damaged {
+                try T.write(bytes, to: path + "/incarnation")
+                let error = T.error { try RunDirectory(path).hold() }
+                #expect(error?.code == .damaged, "\(bytes)")
+                #expect(error?.message.hasPrefix("\(path)/incarnation: got ") == true, "\(bytes)")
+                #expect(error?.message.contains("expected a whole number and its checksum") == true)
+                #expect(try T.read(path + "/incarnation") == bytes)
+            }
+            // As earlier versions wrote it.
+            try T.write(Array("40\n".utf8), to: path + "/incarnation")
+            #expect(try RunDirectory(path).hold().incarnation == 41)
+            #expect(try RunDirectory(path).hold().incarnation == 42)
+        }
+    }
+
+    @Test func `the names of directories that are made for a run are brought to the disk`() throws {
+        try T.withPath { path in
+            let recorder = Recorder()
+            let parent = (path as NSString).deletingLastPathComponent
+            try FileFaults.$observer.withValue(recorder) {
+                _ = try RunDirectory.create(at: path + "/a/b/run", configuration: T.Settings())
+            }
+            for made in [path, path + "/a", path + "/a/b", path + "/a/b/run"] {
+                let index = try #require(recorder.operations.firstIndex(of: .makeDirectory(made)))
+                let above = made == path ? parent : (made as NSString).deletingLastPathComponent
+                #expect(recorder.operations[index...].contains(.synchronizeDirectory(above)), "\(made)")
+            }
         }
     }
 

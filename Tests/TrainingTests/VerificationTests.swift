@@ -74,7 +74,11 @@ import Training
         var ledger = try place.bytes("run/ledger.jsonl")
         ledger[12] ^= 1
         try place.write(ledger, to: "run/ledger.jsonl")
-        #expect(sentence().hasPrefix("\(place.path)/run/ledger.jsonl: line 1 "))
+        #expect(sentence() == "none")
+        let result = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1).run()
+        #expect(result.finding == nil && !result.isIdentical && result.damages.count == 1)
+        #expect(result.damages[0].hasPrefix("\(place.path)/run/ledger.jsonl: line 1 "), "\(result.damages)")
+        #expect(result.damages[0].hasSuffix("; line 1 recomputed: what comes next follows from it"))
     }
 }
 

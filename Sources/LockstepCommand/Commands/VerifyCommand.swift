@@ -6,11 +6,14 @@ import Training
 struct VerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Recomputes steps of a run in this process and holds them against its ledger.",
+        abstract: "Recomputes steps of a run in this process and holds them against its directory.",
         discussion: """
-            Without --steps every step is recomputed from the beginning; with it, from the checkpoint before the first of them. \
-            Says that all are identical, or names the first step, layer and shard that differ and ends with exit code 1. \
-            Nothing is written; a run that is being trained can be verified too.
+            Every line of the ledger, every checkpoint that is kept, every record of metrics.jsonl, the summary and `latest` must be \
+            what comes of computing the run again, and the ledger must reach as far as any of them. With --steps only these steps are \
+            recomputed, from the checkpoint before the first of them, and nothing is said of the others.
+            Says that all are identical, or names the first step, layer and shard, or file, that differs and ends with exit code 1; with \
+            exit code 2 where lines of the ledger are damaged and all else is identical. Nothing is written; a run that is being trained \
+            can be verified too.
             """)
 
     @Argument(help: ArgumentHelp("The run's directory.", valueName: "run"), completion: .directory)
@@ -40,10 +43,13 @@ struct VerifyCommand: ParsableCommand {
         result.notes.forEach(ExitStatus.say)
         if json {
             try Output.writeLine(jsonLine(VerificationReport(result)))
-        } else {
-            try Output.writeLine(Self.text(result))
+        } else if result.finding != nil || result.damages.isEmpty {
+            try Output.writeLine(result.finding ?? Self.text(result))
         }
-        if !result.isIdentical { throw ExitCode(ExitStatus.failed) }
+        guard result.finding == nil else { throw ExitCode(ExitStatus.failed) }
+        guard result.damages.isEmpty else {
+            throw UsageError("\(result.damages.joined(separator: "; ")); all else is \(Self.text(result))")
+        }
     }
 
     private static func range(_ text: String) throws -> ClosedRange<UInt64> {
@@ -55,16 +61,24 @@ struct VerifyCommand: ParsableCommand {
     }
 
     private static func text(_ result: VerificationResult) -> String {
-        if let difference = result.difference { return difference.sentence }
-        if let step = result.differingCheckpoint {
-            return "step \(step): the ledger is identical, but the checkpoint holds other parameters"
-        }
         let (first, last) = (result.steps.lowerBound, result.steps.upperBound)
         let begin = result.checkpoint == 0 ? "" : " from the checkpoint of step \(result.checkpoint)"
-        let compared =
-            result.checkpointsCompared == 1 ? "1 checkpoint" : "\(result.checkpointsCompared) checkpoints"
-        return "identical: steps \(first) to \(last) recomputed\(begin), \(compared) compared"
+        var compared = [counted(result.checkpointsCompared, "checkpoint")]
+        if result.metricsCompared > 0 { compared.append(counted(result.metricsCompared, "record") + " of metrics") }
+        if result.summaryCompared { compared.append("the summary") }
+        let list =
+            compared.count == 1
+            ? compared[0] : compared.dropLast().joined(separator: ", ") + " and " + compared[compared.count - 1]
+        var text = "identical: steps \(first) to \(last) recomputed\(begin), \(list) compared"
+        if !result.isWhole {
+            text += "; nothing is said of the other \(result.ledgerSteps - (last - first + 1)) steps of the ledger"
+        } else if result.ledgerSteps < result.runSteps {
+            text += "; the run is to have \(result.runSteps) steps"
+        }
+        return text
     }
+
+    private static func counted(_ count: Int, _ what: String) -> String { "\(count) \(what)\(count == 1 ? "" : "s")" }
 }
 
 /// What `lockstep verify --json` prints.
@@ -74,7 +88,17 @@ private struct VerificationReport: Encodable {
     let firstStep: UInt64
     let lastStep: UInt64
     let fromCheckpoint: UInt64
+    /// Whether these are all steps of the ledger, so that it was held against the whole directory.
+    let whole: Bool
+    let ledgerSteps: UInt64
+    let runSteps: UInt64
     let checkpointsCompared: Int
+    let metricsCompared: Int
+    let summaryCompared: Bool
+    /// The first difference, in one line.
+    let sentence: String?
+    /// Damaged places of the ledger.
+    let damages: [String]
     let differingCheckpoint: UInt64?
     let difference: DifferenceReport?
 
@@ -84,7 +108,14 @@ private struct VerificationReport: Encodable {
         firstStep = result.steps.lowerBound
         lastStep = result.steps.upperBound
         fromCheckpoint = result.checkpoint
+        whole = result.isWhole
+        ledgerSteps = result.ledgerSteps
+        runSteps = result.runSteps
         checkpointsCompared = result.checkpointsCompared
+        metricsCompared = result.metricsCompared
+        summaryCompared = result.summaryCompared
+        sentence = result.finding
+        damages = result.damages
         differingCheckpoint = result.differingCheckpoint
         difference = result.difference.map(DifferenceReport.init)
     }

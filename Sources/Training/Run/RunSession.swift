@@ -122,7 +122,7 @@ package final class RunSession {
     }
 
     func checkpointFiles() throws -> [CheckpointFile] {
-        try trainer.checkpointFiles() + [.json(SessionState.fileName, state)]
+        trainer.checkpointFiles() + [try .json(SessionState.fileName, state)]
     }
 
     private enum ValidationOutcome {

@@ -7,24 +7,34 @@ internal import TensorCore
 extension Trainer {
     private static let stateName = "state.safetensors"
 
-    /// Copies, so that the next steps may go on while they are written.
-    func checkpointFiles() throws -> [CheckpointFile] {
-        let names = computer.layout.entries
-        let averages = zip(names, optimizer.slots).flatMap { entry, slot in
-            slot.arrays.map { name, array in NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, array.copy()) }
+    /// What the safetensors files of a checkpoint hold, by file.
+    ///
+    /// - Parameter copied: so that the next steps may go on while they are written.
+    func checkpointTensors(
+        copied: Bool
+    ) -> [(file: String, tensors: [NamedTensor], metadata: [String: String])] {
+        func held(_ storage: Storage) -> Storage { copied ? storage.copy() : storage }
+        let averages = zip(computer.layout.entries, optimizer.slots).flatMap { entry, slot in
+            slot.arrays.map { name, array in
+                NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, held(array))
+            }
         }
         let parameters = computer.model.namedParameters.map { name, parameter in
-            NamedTensor(name, parameter.shape, parameter.storage.copy())
+            NamedTensor(name, parameter.shape, held(parameter.storage))
         }
-        var files: [CheckpointFile] = [
-            .tensors(CheckpointFile.parametersName, parameters),
-            .tensors(CheckpointFile.optimizerName, averages, metadata: ["step": "\(step)"]),
+        var files = [
+            (CheckpointFile.parametersName, parameters, [:]),
+            (CheckpointFile.optimizerName, averages, ["step": "\(step)"]),
         ]
         if let carried {
             let rows = NamedTensor(name: "state", shape: [carried.rows, carried.rowSize], values: carried.values)
-            files.append(.tensors(Self.stateName, [rows]))
+            files.append((Self.stateName, [rows], [:]))
         }
         return files
+    }
+
+    func checkpointFiles() -> [CheckpointFile] {
+        checkpointTensors(copied: true).map { .tensors($0.file, $0.tensors, metadata: $0.metadata) }
     }
 
     /// Takes parameters, optimiser and carried state from a checkpoint and goes on after its step.

@@ -9,7 +9,7 @@ package final class HeldRun: Sendable {
     package let notes: [String]
 
     private let lock: RunLock
-    private var checkpoints: CheckpointStore { CheckpointStore(run: directory.path) }
+    var checkpoints: CheckpointStore { CheckpointStore(run: directory.path) }
 
     init(_ directory: RunDirectory, _ lock: RunLock) throws(RunError) {
         self.directory = directory
@@ -24,17 +24,21 @@ package final class HeldRun: Sendable {
     }
 
     private static func nextIncarnation(_ run: String) throws(RunError) -> UInt64 {
-        let path = "\(run)/incarnation"
+        let path = "\(run)/\(IncarnationLine.fileName)"
         var last: UInt64 = 0
         if FileSystem.kind(of: path) != nil {
-            let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: path, limit: 32) }
-            let text = String(decoding: bytes, as: UTF8.self)
-            guard text.hasSuffix("\n"), let number = UInt64(text.dropLast()), number < .max else {
-                throw RunError(.damaged, "\(path): expected a whole number, got \(String(text.prefix(32)).json)")
+            let bytes = try RunError.reading { () throws(FileFailure) in
+                try InputFile.contents(of: path, limit: IncarnationLine.limit)
+            }
+            guard let number = IncarnationLine.number(in: bytes), number < .max else {
+                throw RunError(
+                    .damaged,
+                    "\(path): got \(String(decoding: bytes.prefix(32), as: UTF8.self).json); expected a whole number and its checksum, as the run's last holder wrote them; one above all that held the run does as well, for instance 1000000, alone on its line"
+                )
             }
             last = number
         }
-        try FileSystem.writeAtomically(Array("\(last + 1)\n".utf8), to: "incarnation", in: run)
+        try FileSystem.writeAtomically(IncarnationLine.bytes(last + 1), to: IncarnationLine.fileName, in: run)
         return last + 1
     }
 
@@ -65,68 +69,5 @@ package final class HeldRun: Sendable {
     package func writeSummary(_ summary: RunSummary) throws(RunError) {
         try FileSystem.writeAtomically(
             Array(try summary.json().utf8), to: RunDirectory.summaryName, in: directory.path)
-    }
-}
-
-/// Where a run goes on: after its newest good checkpoint, with ledger and metrics cut to what was done by then.
-package struct Resumption {
-    /// Nil for a run that has none: it begins, or begins again, at its first step.
-    package let checkpoint: Checkpoint?
-    package let ledger: LedgerWriter
-    package let metrics: MetricsWriter
-    /// What was skipped or dropped, a sentence each.
-    package let notes: [String]
-}
-
-extension HeldRun {
-    /// Finds the newest checkpoint that verifies and whose step the ledger vouches for, and opens the files that grow.
-    ///
-    /// A new run resumes from nothing: this is the way to open those files in either case.
-    ///
-    /// - Parameter accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
-    /// - Throws: `RunError.damaged` when there are checkpoints and none will do; nothing is cut then.
-    package func resume(
-        accepting check: (Checkpoint) throws(RunError) -> Void = { _ in }
-    ) throws(RunError) -> Resumption {
-        let steps = Set(try checkpoints.steps())
-        var lines: [UInt64: (hash: [UInt8], end: Int)] = [0: (LedgerLine.noHash, 0)]
-        let reading = try LedgerReading.read(path: directory.ledgerPath) { entry, hash, end in
-            if steps.contains(entry.step) { lines[entry.step] = (hash, end) }
-        }
-        let (checkpoint, skipped) = try checkpoints.newest { checkpoint in
-            guard let line = lines[checkpoint.step] else {
-                return reading.fault
-                    ?? "\(directory.ledgerPath): ends at step \(reading.steps); the line of the checkpoint is missing"
-            }
-            return checkpoint.ledgerHead == String(decoding: line.hash, as: UTF8.self)
-                ? nil : "\(directory.ledgerPath): the line of step \(checkpoint.step) is not the checkpoint's"
-        }
-        if let checkpoint { try check(checkpoint) }
-        let step = checkpoint?.step ?? 0
-        let line = lines[step]!
-        let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: line.hash, end: line.end)
-        let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
-        // Their names must be on the disk before a checkpoint is that counts on them; and what the run goes on from must not be lost
-        // to a power cut when it ends without another checkpoint.
-        try FileSystem.synchronizeDirectory(directory.path)
-        try checkpoints.synchronizeNames()
-        return Resumption(
-            checkpoint: checkpoint, ledger: ledger, metrics: metrics,
-            notes: skipped + droppedNotes(reading, after: step))
-    }
-
-    private func droppedNotes(_ reading: LedgerReading, after step: UInt64) -> [String] {
-        var notes: [String] = []
-        if let fault = reading.fault { notes.append("\(fault); it and all after it were dropped") }
-        if reading.tornBytes > 0 {
-            notes.append(
-                "\(directory.ledgerPath): the last line was cut short and was dropped (\(reading.tornBytes) bytes)")
-        }
-        if reading.steps > step {
-            notes.append(
-                "\(reading.steps - step) steps after the checkpoint are computed again: \(step + 1) to \(reading.steps)"
-            )
-        }
-        return notes
     }
 }

@@ -122,7 +122,8 @@ package struct RunDirectory: Sendable, Equatable {
     /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written, before anything is.
     private func requireFiles() throws(RunError) {
         let files = [
-            Self.configurationName, Self.summaryName, "ledger.jsonl", "metrics.jsonl", "latest", "incarnation",
+            Self.configurationName, Self.summaryName, "ledger.jsonl", "metrics.jsonl", "latest",
+            IncarnationLine.fileName,
             RunLock.fileName,
         ]
         for name in files {

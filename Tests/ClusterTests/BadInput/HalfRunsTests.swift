@@ -68,7 +68,7 @@ private let halfRuns: [HalfRun] = [
         "an edited ledger", #"sed -i '3s/"tokens":6/"tokens":7/' ledger.jsonl"#, ["verify", "diff"],
         says: "line 3 is not what its hash was made from"),
     .init(
-        "a ledger without its second line", "sed -i 2d ledger.jsonl", ["resume", "verify", "diff"],
+        "a ledger without its second line", "sed -i 2d ledger.jsonl", ["verify", "diff"],
         says: "line 2 is of step 3; expected step 2"),
     .init(
         "a directory for a ledger", "rm ledger.jsonl; mkdir ledger.jsonl", ["resume", "verify", "diff"],
@@ -77,6 +77,14 @@ private let halfRuns: [HalfRun] = [
         "a pipe for a ledger", "rm ledger.jsonl; mkfifo ledger.jsonl", ["resume", "verify", "diff"],
         says: "ledger.jsonl"),
     .init("no checkpoint", "rm -r checkpoints", ["sample", "evaluate"], says: "no checkpoint yet"),
+    .init("lost checkpoints", "rm -r checkpoints", ["resume"], says: "expected step-00000006 in it"),
+    .init("emptied checkpoints", "rm -r checkpoints/*", ["resume"], says: "checkpoints: there is no checkpoint"),
+    .init(
+        "no checkpoint and no latest", "rm -r checkpoints latest", ["resume"],
+        says: "although summary.json is of step 6"),
+    .init(
+        "no checkpoint but what the ledger says", "rm -r checkpoints latest summary.json", ["resume"],
+        says: "although the ledger goes on behind that of step 2"),
     .init(
         "a file for checkpoints", "rm -r checkpoints; : > checkpoints", ["resume", "sample", "evaluate", "verify"],
         says: "checkpoints"),
@@ -111,7 +119,7 @@ private let halfRuns: [HalfRun] = [
     .init("a directory for a lock", "rm lock; mkdir lock", ["resume"], says: "lock: not a regular file"),
     .init("a pipe for a lock", "rm lock; mkfifo lock", ["resume"], says: "lock: not a regular file"),
     .init(
-        "a word for an incarnation", "echo x > incarnation", ["resume"], says: "incarnation: expected a whole number"),
+        "a word for an incarnation", "echo x > incarnation", ["resume"], says: "incarnation: got \"x"),
     .init("an incarnation of 10 GB", "truncate -s 10G incarnation", ["resume"], says: "incarnation"),
     .init(
         "a directory for a summary", "rm summary.json; mkdir summary.json", ["resume"],
@@ -123,13 +131,16 @@ private let halfRuns: [HalfRun] = [
     .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume"], says: "metrics.jsonl"),
 ]
 
-/// What follows can be made anew; the commands go on without it.
-private let harmless: [(what: String, damage: String)] = [
-    ("no latest", "rm latest"), ("a latest that points nowhere", "echo 999 > latest"),
-    ("a latest of words", "echo x > latest"),
-    ("no summary", "rm summary.json"), ("half a summary", "echo '{' > summary.json"),
-    ("no metrics", "rm metrics.jsonl"),
-    ("no lock", "rm lock"), ("metrics of words", "echo x > metrics.jsonl"), ("no incarnation", "rm incarnation"),
+/// What follows can be made anew; the commands go on without it, and `verify` says what is wrong until `resume` has.
+private let harmless: [(what: String, damage: String, verified: String?)] = [
+    ("no latest", "rm latest", nil),
+    ("a latest that points nowhere", "echo 999 > latest", "latest is"),
+    ("a latest of words", "echo x > latest", "latest: expected the step of a checkpoint"),
+    ("no summary", "rm summary.json", nil),
+    ("half a summary", "echo '{' > summary.json", "summary.json: it is not JSON"),
+    ("no metrics", "rm metrics.jsonl", nil),
+    ("metrics of words", "echo x > metrics.jsonl", "metrics.jsonl: line 1: it is not JSON"),
+    ("no lock", "rm lock", nil), ("no incarnation", "rm incarnation", nil),
 ]
 
 @Suite(.tags(.processes), .timeLimit(.minutes(2)))
@@ -155,9 +166,12 @@ struct `A run that is half there` {
     func `goes on where what is missing follows from the rest`(what: String) throws {
         let place = try Workplace()
         let whole = try Wrecks.shared.resolve("@run", place.path)
-        let damage = try #require(harmless.first { $0.what == what }).damage
+        let (_, damage, verified) = try #require(harmless.first { $0.what == what })
         #expect(try place.shell("cp -r '\(whole)' half && cd half && \(damage)").code == 0)
-        for command in ["sample", "verify", "resume"] {
+        let before = try place.run(["verify", "\(place.path)/half"])
+        #expect(
+            before.code == (verified == nil ? 0 : 1) && before.output.contains(verified ?? "identical"), "\(before)")
+        for command in ["sample", "resume", "verify"] {
             let outcome = try place.run(
                 [command, "\(place.path)/half"] + (command == "sample" ? ["--length", "5"] : []))
             #expect(outcome.code == 0 && !outcome.errors.contains("Fatal"), "\(command): \(outcome)")

@@ -7,6 +7,7 @@ struct CheckpointStore: Sendable {
 
     /// Beginnings of names that count for nothing: being written, and on the way out.
     private static let (writing, removing) = (".writing-", ".removing-")
+    static let latestName = "latest"
 
     private var directory: String { "\(run)/checkpoints" }
 
@@ -39,25 +40,37 @@ struct CheckpointStore: Sendable {
 
     func verified(_ step: UInt64) throws(RunError) -> Checkpoint { try Checkpoint(verifying: path(step), step: step) }
 
-    /// The newest checkpoint that verifies and that `accepts` has nothing against, with a sentence about each that was skipped.
+    /// The newest checkpoint that verifies, with a sentence about each that was skipped.
     ///
     /// - Returns: a nil checkpoint when the run has none at all.
-    /// - Throws: `RunError.damaged` when it has some and none will do.
-    func newest(
-        accepting objection: (Checkpoint) -> String? = { _ in nil }
-    ) throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
+    /// - Throws: `RunError.damaged` when it has some and none verifies.
+    func newest() throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
         var skipped: [String] = []
         for step in try steps() {
-            do {
-                let checkpoint = try verified(step)
-                guard let objection = objection(checkpoint) else { return (checkpoint, skipped) }
-                skipped.append("checkpoint of step \(step) skipped: \(objection)")
-            } catch { skipped.append("checkpoint of step \(step) skipped: \(error)") }
+            do { return (try verified(step), skipped) } catch {
+                skipped.append("checkpoint of step \(step) skipped: \(error)")
+            }
         }
         guard skipped.isEmpty else {
             throw RunError(.damaged, "\(run): no checkpoint can be used: \(skipped.joined(separator: "; "))")
         }
         return (nil, [])
+    }
+
+    /// What `latest` says: whether it is there, and the step, where that can be read.
+    func latest() -> (isThere: Bool, step: UInt64?) {
+        let path = "\(run)/\(Self.latestName)"
+        guard FileSystem.kind(of: path) != nil else { return (false, nil) }
+        guard let bytes = try? InputFile.contents(of: path, limit: 32), bytes.last == UInt8(ascii: "\n") else {
+            return (true, nil)
+        }
+        return (true, UInt64(String(decoding: bytes.dropLast(), as: UTF8.self)))
+    }
+
+    /// Lets `latest` say `step`, unless it does already.
+    func name(latest step: UInt64) throws(RunError) {
+        guard latest().step != step else { return }
+        try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: Self.latestName, in: run)
     }
 }
 
@@ -76,7 +89,7 @@ extension CheckpointStore {
         precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep; the fewest is 1")
         do {
             try place(step: step, ledgerHead: ledgerHead, files, validationLoss: validationLoss)
-            try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: "latest", in: run)
+            try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: Self.latestName, in: run)
             try prune(upTo: step, keep: keep)
         } catch { throw error.midway }
     }
@@ -85,7 +98,8 @@ extension CheckpointStore {
         step: UInt64, ledgerHead: String, _ files: [CheckpointFile], validationLoss: Double?
     ) throws(RunError) {
         let temporary = path(step, Self.writing)
-        try FileSystem.makeDirectory(directory)
+        // `latest` must not outlive a power cut in which the checkpoints' own directory is lost.
+        if try FileSystem.makeDirectory(directory) { try FileSystem.synchronizeDirectory(run) }
         try FileSystem.remove(temporary)
         do {
             let manifest = try writeFiles(
@@ -94,7 +108,11 @@ extension CheckpointStore {
             if let existing = try? verified(step), existing.manifest == manifest {
                 try FileSystem.remove(temporary)
             } else {
-                try remove(step)
+                if FileSystem.kind(of: path(step)) != nil {
+                    // The new one must be there for certain before the old one goes.
+                    try FileSystem.synchronizeDirectory(directory)
+                    try remove(step)
+                }
                 try FileSystem.rename(temporary, to: path(step))
                 CrashPoint.reached(.checkpointNamed, step: step)
                 try FileSystem.synchronizeDirectory(directory)
@@ -167,13 +185,13 @@ extension CheckpointStore {
                 (try? Checkpoint(verifying: path(step, prefix), step: step)) != nil
             {
                 try FileSystem.rename(path(step, prefix), to: path(step))
-                try FileSystem.synchronizeDirectory(directory)
                 notes.append("\(path(step)): a checkpoint that was written but not named got its name")
             } else {
                 try FileSystem.remove("\(directory)/\(name)")
                 notes.append("\(directory)/\(name): left by a process that died; removed")
             }
         }
+        if !notes.isEmpty { try FileSystem.synchronizeDirectory(directory) }
         return notes
     }
 }

@@ -76,6 +76,8 @@ enum FileSystem {
             guard try makeDirectory(parent) else {
                 throw RunError(FileFailure("make directory", path, number: ENOENT))
             }
+            // Its name must not be lost to a power cut when what comes to lie in it is not.
+            try synchronizeDirectory(self.parent(of: parent))
             return try makeDirectory(path)
         default: throw RunError(FileFailure("make directory", path, number: errno))
         }

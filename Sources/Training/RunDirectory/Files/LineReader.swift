@@ -20,6 +20,9 @@ struct LineReader {
         file = try RunError.reading { () throws(FileFailure) in try InputFile(path: path, followsLinks: false) }
     }
 
+    /// Whether nothing follows what was handed out.
+    var isAtEnd: Bool { position == buffer.count && fileOffset >= file.size }
+
     mutating func next() throws(RunError) -> Line? {
         while true {
             if let newline = buffer[position...].firstIndex(of: UInt8(ascii: "\n")) {

@@ -42,36 +42,19 @@ package struct LedgerReading: Sendable {
     ) throws -> LedgerReading {
         var reading = LedgerReading()
         guard FileSystem.kind(of: path) != nil else { return reading }
-        var lines = try LineReader(path: path)
-        var rendered: [UInt8] = []
-        while let line = try lines.next() {
-            let number = reading.steps + 1
-            guard let end = line.end else {
-                reading.tornBytes = line.bytes.count
-                break
+        var cursor = try LedgerCursor(path: path)
+        while let piece = try cursor.next() {
+            switch piece {
+            case .damage(let damage):
+                reading.fault = damage.sentence
+                return reading
+            case .torn(let bytes): reading.tornBytes = bytes
+            case .line(let line, let end):
+                reading.steps = line.entry.step
+                reading.byteCount = end
+                reading.headDigits = line.hash
+                guard try body(line.entry, line.hash, end) else { return reading }
             }
-            guard let parsed = LedgerLine(line.bytes) else {
-                reading.fault = "\(path): line \(number) is not a line of a ledger"
-                break
-            }
-            guard parsed.entry.step == number else {
-                reading.fault = "\(path): line \(number) is of step \(parsed.entry.step); expected step \(number)"
-                break
-            }
-            guard parsed.previous == reading.headDigits else {
-                reading.fault = "\(path): line \(number) does not follow from the line before it"
-                break
-            }
-            rendered.removeAll(keepingCapacity: true)
-            let hash = LedgerLine.render(parsed.entry, previous: parsed.previous, into: &rendered)
-            guard hash == parsed.hash, rendered.dropLast() == line.bytes else {
-                reading.fault = "\(path): line \(number) is not what its hash was made from"
-                break
-            }
-            reading.steps = number
-            reading.byteCount = end
-            reading.headDigits = hash
-            guard try body(parsed.entry, hash, end) else { break }
         }
         return reading
     }

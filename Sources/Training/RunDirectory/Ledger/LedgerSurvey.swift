@@ -1,0 +1,44 @@
+/// What a ledger says of the steps that a run may go on from.
+struct LedgerSurvey {
+    /// A line that holds.
+    struct Mark {
+        let hash: [UInt8]
+        /// Where the line ends.
+        let end: Int
+        /// How many damaged places come before it.
+        let damages: Int
+    }
+
+    /// Of the steps that were asked for, and of step 0, which stands before the first line.
+    private(set) var marks: [UInt64: Mark] = [0: Mark(hash: LedgerLine.noHash, end: 0, damages: 0)]
+    /// Of the last line that holds.
+    private(set) var steps: UInt64 = 0
+    private(set) var damages: [LedgerDamage] = []
+    private(set) var tornBytes = 0
+    /// A step whose checkpoint was whole before the last line was written, as far as the ledger can tell.
+    private(set) var savedStep: UInt64?
+
+    init(path: String, marking wanted: Set<UInt64>) throws(RunError) {
+        guard FileSystem.kind(of: path) != nil else { return }
+        var cursor = try LedgerCursor(path: path)
+        // A checkpoint is begun after its step's line, once the one before is whole.
+        var begun: [UInt64] = []
+        while let piece = try cursor.next() {
+            switch piece {
+            case .damage(let damage): damages.append(damage)
+            case .torn(let bytes): tornBytes = bytes
+            case .line(let line, let end):
+                let step = line.entry.step
+                if begun.count == 2 { savedStep = begun.removeFirst() }
+                if line.entry.parametersSHA256 != nil { begun.append(step) }
+                steps = step
+                if wanted.contains(step) { marks[step] = Mark(hash: line.hash, end: end, damages: damages.count) }
+            }
+        }
+    }
+
+    /// Why the line of a step does not vouch for its checkpoint, when it has no mark.
+    func absence(in path: String) -> String {
+        damages.first?.sentence ?? "\(path): ends at step \(steps); the line of the checkpoint is missing"
+    }
+}

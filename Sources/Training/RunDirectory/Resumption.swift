@@ -1,0 +1,128 @@
+/// Where a run goes on: after its newest good checkpoint, with ledger and metrics cut to what was done by then.
+package struct Resumption {
+    /// Nil for a run that has none: it begins, or begins again, at its first step.
+    package let checkpoint: Checkpoint?
+    package let ledger: LedgerWriter
+    package let metrics: MetricsWriter
+    /// What was skipped or dropped, a sentence each.
+    package let notes: [String]
+}
+
+extension HeldRun {
+    /// Finds the newest checkpoint that verifies and whose step the ledger vouches for, and opens the files that grow.
+    ///
+    /// A new run resumes from nothing: this is the way to open those files in either case.
+    ///
+    /// Where the ledger is damaged, the checkpoint before the damage is taken and the steps since are computed again, so that the
+    /// ledger is whole once more. Where none is kept from before it, the run goes on from the newest whose own line holds, which is as
+    /// exact, and the damaged lines stay where they are.
+    ///
+    /// - Parameter accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
+    /// - Throws: `RunError.damaged` when there are checkpoints and none will do, and when there were and none is left; nothing is cut
+    ///   then.
+    package func resume(
+        accepting check: (Checkpoint) throws(RunError) -> Void = { _ in }
+    ) throws(RunError) -> Resumption {
+        let survey = try LedgerSurvey(path: directory.ledgerPath, marking: Set(checkpoints.steps()))
+        var (checkpoint, notes) = try choose(survey)
+        if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
+        let step = checkpoint?.step ?? 0
+        guard let mark = survey.marks[step] else { preconditionFailure("resume: step \(step) has no line") }
+        notes += leftNotes(survey, at: mark, after: step)
+        let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: mark.hash, end: mark.end)
+        let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
+        notes += try retractSummary(after: step)
+        if checkpoint != nil { try checkpoints.name(latest: step) }
+        // Their names must be on the disk before a checkpoint is that counts on them; and what the run goes on from must not be lost
+        // to a power cut when it ends without another checkpoint.
+        try FileSystem.synchronizeDirectory(directory.path)
+        try checkpoints.synchronizeNames()
+        return Resumption(checkpoint: checkpoint, ledger: ledger, metrics: metrics, notes: notes)
+    }
+
+    private func choose(_ survey: LedgerSurvey) throws(RunError) -> (checkpoint: Checkpoint?, notes: [String]) {
+        var skipped: [String] = []
+        /// The newest whose line holds behind damage, and what was skipped for it.
+        var behind: (checkpoint: Checkpoint, skipped: [String])?
+        for step in try checkpoints.steps() {
+            // To begin again is the last resort, with the parameters that the run was given as with those of its seed.
+            if step == 0, behind != nil { break }
+            var objection: String
+            do {
+                let checkpoint = try checkpoints.verified(step)
+                let mark = survey.marks[step]
+                if let mark, checkpoint.ledgerHead == String(decoding: mark.hash, as: UTF8.self) {
+                    guard mark.damages > 0 else { return (checkpoint, skipped) }
+                    behind = behind ?? (checkpoint, skipped)
+                    objection = survey.absence(in: directory.ledgerPath)
+                } else {
+                    objection =
+                        mark == nil
+                        ? survey.absence(in: directory.ledgerPath)
+                        : "\(directory.ledgerPath): the line of step \(step) is not the checkpoint's"
+                }
+            } catch { objection = "\(error)" }
+            skipped.append("checkpoint of step \(step) skipped: \(objection)")
+        }
+        if let behind, let damage = survey.damages.first {
+            return (
+                behind.checkpoint,
+                behind.skipped + [
+                    "\(damage.sentence); no checkpoint is kept from before it; the run goes on from that of step \(behind.checkpoint.step), which is whole, and the damaged lines stay as they are for lockstep verify to name"
+                ]
+            )
+        }
+        guard skipped.isEmpty else {
+            throw RunError(
+                .damaged, "\(directory.path): no checkpoint can be used: \(skipped.joined(separator: "; "))")
+        }
+        return (nil, [])
+    }
+
+    /// Refuses to begin again where a checkpoint is known to have been.
+    private func requireBeginning(_ survey: LedgerSurvey) throws(RunError) {
+        let names = checkpoints.latest()
+        let summary = (try? directory.summary())?.steps
+        let witness: (step: UInt64?, sentence: String)? =
+            if names.isThere {
+                (names.step, "`latest`, which is written after one, is there")
+            } else if let summary, summary > 0 {
+                (summary, "summary.json is of step \(summary)")
+            } else if let saved = survey.savedStep {
+                (saved, "the ledger goes on behind that of step \(saved)")
+            } else {
+                nil
+            }
+        guard let witness else { return }
+        let expected = witness.step.map { "\(CheckpointStore.name($0)) in it" } ?? "one in it"
+        throw RunError(
+            .damaged,
+            "\(directory.path)/checkpoints: there is no checkpoint, although \(witness.sentence); expected \(expected): put it back, or train the run anew with --run elsewhere, which comes to the same bits"
+        )
+    }
+
+    private func leftNotes(_ survey: LedgerSurvey, at mark: LedgerSurvey.Mark, after step: UInt64) -> [String] {
+        var notes: [String] = []
+        if survey.damages.count > mark.damages {
+            notes.append("\(survey.damages[mark.damages].sentence); it and all after it were dropped")
+        }
+        if survey.tornBytes > 0 {
+            notes.append(
+                "\(directory.ledgerPath): the last line was cut short and was dropped (\(survey.tornBytes) bytes)")
+        }
+        // Behind further damage nobody knows how many lines there were.
+        let last = survey.damages.count > mark.damages ? survey.damages[mark.damages].after : survey.steps
+        if last > step {
+            notes.append("\(last - step) steps after the checkpoint are computed again: \(step + 1) to \(last)")
+        }
+        return notes
+    }
+
+    /// Removes a summary of a step that the run has gone back behind: nothing in the directory bears it out any more.
+    private func retractSummary(after step: UInt64) throws(RunError) -> [String] {
+        guard let summary = try? directory.summary(), summary.steps > step else { return [] }
+        let path = "\(directory.path)/\(RunDirectory.summaryName)"
+        try FileSystem.remove(path)
+        return ["\(path): of step \(summary.steps), which is computed again; removed until then"]
+    }
+}

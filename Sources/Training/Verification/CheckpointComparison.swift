@@ -1,0 +1,38 @@
+internal import Interchange
+internal import Layers
+internal import TensorCore
+
+extension Checkpoint {
+    /// The first thing in which a checkpoint is not what `trainer`, which has come to its step, would save now; nil when there is none.
+    ///
+    /// - Parameter report: of the step.
+    func difference(from trainer: Trainer, after report: StepReport) throws(RunError) -> String? {
+        for (name, wanted, _) in trainer.checkpointTensors(copied: false) {
+            guard fileNames.contains(name) else { return "\(name) is missing" }
+            let file = try tensors(name)
+            if let difference = Self.difference(of: file, from: wanted) { return "\(name): \(difference)" }
+        }
+        guard let state = try SessionState.read(self) else { return nil }
+        if state.lastLoss?.bitPattern != report.loss.bitPattern {
+            return
+                "\(SessionState.fileName): a loss of \(state.lastLoss.map { "\($0)" } ?? "nothing"); recomputed, \(report.loss)"
+        }
+        return nil
+    }
+
+    private static func difference(of file: SafetensorsFile, from wanted: [NamedTensor]) -> String? {
+        for tensor in wanted {
+            guard let stored = try? file.floats(tensor.name, shape: tensor.shape) else {
+                return "no \(tensor.name) of shape \(tensor.shape)"
+            }
+            let isEqual = tensor.withBytes { bytes in
+                unsafe bytes.withUnsafeBytes { own in
+                    unsafe stored.withUnsafeBytes { unsafe $0.elementsEqual(own) }
+                }
+            }
+            if !isEqual { return "other values of \(tensor.name) than recomputed" }
+        }
+        let more = Set(file.names).subtracting(wanted.map(\.name)).min()
+        return more.map { "\($0) is no part of such a run" }
+    }
+}
