@@ -218,7 +218,7 @@ package enum ClusterTraining {
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
         if local != nil { ParentWatch.start() }
-        let identity = local ?? [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) }
+        let identity = local ?? WorkerLoop.freshName()
         let loop = WorkerLoop(
             connectingTo: endpoint, identity: identity, keys: keys,
             parent: local == nil ? nil : getppid(),

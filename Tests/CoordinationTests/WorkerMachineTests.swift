@@ -199,13 +199,21 @@ extension [WorkerDirective] {
     @Test func `after a silence the worker says hello each second, and in the end gives up with a sentence`() {
         var rig = WorkerRig.registered()
         var hellos = 0
-        for _ in 0..<59 { hellos += rig.tell(.tick, after: .seconds(1)).sent.count { $0 == .hello } }
-        #expect(hellos == 55)
+        // It is silent for 5 s before the first, and asks for two minutes.
+        for _ in 0..<124 { hellos += rig.tell(.tick, after: .seconds(1)).sent.count { $0 == .hello } }
+        #expect(hellos == 120)
         #expect(
             rig.tell(.tick, after: .seconds(1)) == [
-                .exit(code: 1, sentence: "no word from the coordinator for 60 s")
+                .exit(code: 1, sentence: "no word from the coordinator for 125 s")
             ])
         #expect(rig.tell(.tick, after: .seconds(1)).isEmpty)
+    }
+
+    @Test func `a worker that was stopped itself asks before it gives up`() {
+        var rig = WorkerRig.registered()
+        #expect(rig.tell(.tick, after: .seconds(1000)).sent == [.hello])
+        #expect(rig.tell(.tick, after: .seconds(1)).sent == [.hello])
+        #expect(rig.welcome(session: 3).sent == [.pull])
     }
 
     @Test func `any word of the coordinator ends the silence`() {
@@ -225,7 +233,7 @@ extension [WorkerDirective] {
         var other = rig
         #expect(other.welcome(session: 2).sent == [.pull])
         #expect(
-            rig.tell(.tick, after: .seconds(55)) == [.exit(code: 3, sentence: "refused by the coordinator: no room")])
+            rig.tell(.tick, after: .seconds(115)) == [.exit(code: 3, sentence: "refused by the coordinator: no room")])
     }
 
     @Test func `a refusal ends the worker with 3, a stop with 0`() {

@@ -8,7 +8,7 @@ package import Training
 /// Owns a worker's socket and clock: receives, computes, sends, on one thread. It holds no data set and no configuration: both arrive.
 package final class WorkerLoop {
     private let endpoint: Endpoint
-    private let identity: PeerIdentity
+    private var identity: PeerIdentity
     private let keys: WorkerKeys?
     /// The process that this one ends with; nil for a worker that was started by hand.
     private let parent: Int32?
@@ -36,19 +36,26 @@ package final class WorkerLoop {
     private var ending: (code: Int32, sentence: String)?
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
+    private var isWaiting: Bool
+    /// How long a connection may bring no word before another is made.
+    private let reconnectsAfter: Duration
 
     /// - Parameters:
     ///   - keys: who this is and whom it trusts; nil where only this machine can connect.
     ///   - identity: a name of at least one byte, fresh for each start; its first byte is not zero.
     ///   - memory: what is shared with a coordinator that started this worker.
+    ///   - reconnectsAfter: how long a connection over TCP may bring no word, and no welcome, before another is made under another
+    ///     name. The system itself tries a broken line again at moments that are ever further apart, up to two minutes.
     ///   - makeModel: from what the coordinator says of the model.
     ///   - note: takes sentences for people.
     package init(
         connectingTo endpoint: Endpoint, identity: [UInt8], keys: WorkerKeys?, parent: Int32?,
-        memory: WorkerMemory? = nil, makeModel: @escaping WorkerModelMaker,
+        memory: WorkerMemory? = nil, reconnectsAfter: Duration = .seconds(10), makeModel: @escaping WorkerModelMaker,
         note: @escaping @Sendable (String) -> Void
     ) {
         self.endpoint = endpoint
+        self.reconnectsAfter = reconnectsAfter
+        isWaiting = parent == nil
         self.makeModel = makeModel
         self.identity = PeerIdentity(identity)
         self.keys = keys
@@ -63,21 +70,43 @@ package final class WorkerLoop {
         begun = clock.now
     }
 
+    /// A name of its own for each start of a worker, and for each connection: the coordinator may not know yet that the one before
+    /// is gone, and of two equal names the second is silently mute.
+    package static func freshName() -> [UInt8] { [UInt8(ascii: "W")] + (0..<15).map { _ in UInt8.random(in: 0...255) } }
+
     /// Works until the coordinator says that it is over, or nothing more can be done.
     ///
     /// - Returns: the exit code and the last line.
     package func run(in context: Context) throws -> (code: Int32, sentence: String) {
         FloatingPointEnvironment.prepareThread()
+        defer { liveness?.stop() }
+        var event = WorkerEvent.started
+        while ending == nil {
+            try work(on: connect(in: context), in: context, beginningWith: event)
+            guard ending == nil else { break }
+            if run != .none { note("no word from the coordinator; connecting anew") }
+            liveness?.stop()
+            liveness = nil
+            identity = PeerIdentity(Self.freshName())
+            event = .reconnected
+        }
+        return ending ?? (1, "ended")
+    }
+
+    private func connect(in context: Context) throws -> Socket {
         var options = SocketOptions.data(frameBytes: frameBytes, identity: identity)
         options.security = keys?.security
-        let socket = try Socket(.dealer, in: context, options: options)
+        return try Socket(.dealer, in: context, options: options)
+    }
+
+    /// Works until this worker is over, or its connection brings nothing any more.
+    private func work(on socket: consuming Socket, in context: Context, beginningWith event: WorkerEvent) throws {
         let monitor = try SocketMonitor(of: socket)
         var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil, isChild: parent != nil)
         try socket.connect(endpoint)
-        defer { liveness?.stop() }
-        try perform(.started, socket, context)
+        let connected = clock.now - begun
+        try perform(event, socket, context)
         var lastTick = clock.now
-        var isWaiting = parent == nil
         while ending == nil {
             if isWaiting, !handshake.isFailing, machine.isRegistered || clock.now - begun > .seconds(2) {
                 isWaiting = false
@@ -103,10 +132,14 @@ package final class WorkerLoop {
                 if let parent, getppid() != parent {
                     try perform(.leave(exitCode: 1, reason: "the process that started it is gone"), socket, context)
                 }
+                if parent == nil, endpoint.isTCP, ending == nil, let since = machine.unansweredSince,
+                    lastTick - begun - max(since, connected) > reconnectsAfter
+                {
+                    return try socket.close(linger: .zero)
+                }
             }
         }
         try socket.close(linger: .milliseconds(200))
-        return ending ?? (1, "ended")
     }
 
     private func take(_ received: Received, _ socket: borrowing Socket, _ context: Context) throws {

@@ -14,8 +14,9 @@ package struct WorkerConfiguration: Sendable {
     package var pingInterval: Duration = .seconds(1)
     /// Silence of the coordinator after which the worker says hello again.
     package var silentAfter: Duration = .seconds(5)
-    /// Silence of the coordinator after which the worker gives up.
-    package var patience: Duration = .seconds(60)
+    /// How long the worker asks a silent coordinator before it gives up: longer than a network that is mended within a minute
+    /// takes, with the time for a new connection.
+    package var patience: Duration = .seconds(120)
 
     package init(version: String, fingerprint: [UInt8], label: String, threads: UInt32) {
         precondition(

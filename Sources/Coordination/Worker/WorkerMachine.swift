@@ -24,6 +24,8 @@ package struct WorkerMachine: Sendable {
     private var welcomedSession: UInt64 = 0
     var welcome: Welcome?
     private var lastHeard: Duration = .zero
+    /// Since when it says hello in vain. A process that was stopped itself has not been waiting all the while.
+    private var askingSince: Duration = .zero
     private var lastHello: Duration = .zero
     private var lastPing: Duration = .zero
     /// What the coordinator said when it had no room; it may have some when it has noticed who is lost.
@@ -49,6 +51,7 @@ package struct WorkerMachine: Sendable {
         switch event {
         case .started:
             lastHeard = now
+            askingSince = now
             sayHello()
         case .received(let message): receive(message)
         case .undecodable(let error): receiveMalformed(error)
@@ -63,6 +66,9 @@ package struct WorkerMachine: Sendable {
     }
 
     package var isRegistered: Bool { phase == .registered }
+
+    /// Since when it has asked for a welcome and heard nothing; nil while it is welcome.
+    package var unansweredSince: Duration? { phase == .greeting ? max(lastHeard, askingSince) : nil }
 
     /// The ping of this moment, for a thread that keeps sending it while a range is computed; nil before the welcome.
     package var ping: Message? {
@@ -150,7 +156,7 @@ package struct WorkerMachine: Sendable {
     private mutating func tick() {
         let silence = now - lastHeard
         switch phase {
-        case .greeting where silence >= configuration.patience:
+        case .greeting where now - askingSince >= configuration.patience:
             if let roomRefusal { return exit(3, "refused by the coordinator: \(roomRefusal)") }
             exit(1, "no word from the coordinator for \(silence.components.seconds) s")
         case .greeting
@@ -167,6 +173,7 @@ package struct WorkerMachine: Sendable {
     /// Drops all work and says hello.
     private mutating func startOver() {
         forgetWork()
+        if phase == .registered { askingSince = now }
         phase = .greeting
         sayHello()
     }

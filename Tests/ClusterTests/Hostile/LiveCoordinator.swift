@@ -105,7 +105,7 @@ final class LiveCoordinator {
 }
 
 /// The one context of the test process.
-private let sharedContext = Result { try Context() }
+let sharedContext = Result { try Context() }
 
 /// Somebody who speaks ZeroMQ to a coordinator, and says what it likes.
 final class HostilePeer {

@@ -103,7 +103,7 @@ struct Simulation {
     /// The coordinator has gone; so must every worker, told or not.
     private mutating func waitForWorkers() throws {
         coordinator = nil
-        let patience = now + .seconds(70) + plan.shardTime.upperBound * plan.slowFactor * plan.shards
+        let patience = now + .seconds(140) + plan.shardTime.upperBound * plan.slowFactor * plan.shards
         for worker in workers where worker.isAlive { disconnect(worker, [.data, .control]) }
         while workers.contains(where: \.isAlive), let (time, happening) = queue.next() {
             now = time
