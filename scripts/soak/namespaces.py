@@ -1,6 +1,7 @@
 """Network namespaces of these trials. A device made in one ends with the process that holds it, and with the namespace."""
 
 import os
+import re
 import subprocess
 
 DIRECTORY = "/run/netns"
@@ -13,7 +14,7 @@ def prefix(process=None):
 def present():
     """Names of the namespaces of all such trials, of whichever process."""
     try:
-        return sorted(name for name in os.listdir(DIRECTORY) if name.startswith("soak-"))
+        return sorted(name for name in os.listdir(DIRECTORY) if re.match(r"soak-\d+-", name))
     except OSError:
         return []
 

@@ -30,7 +30,7 @@ class Workshop:
         with open(self.text, "w") as file:
             file.write("".join(draw.choice(words) for _ in range(3000)))
         self.made = {}
-        self.making = threading.RLock()
+        self.making = {}
         self.times = {}
         self.numbers = itertools.count(1)
         self.ended = threading.Event()
@@ -38,7 +38,7 @@ class Workshop:
 
     def once(self, key, make):
         """What is made when it is first needed, and the same for all trials."""
-        with self.making:
+        with self.making.setdefault(key, threading.RLock()):
             if key not in self.made:
                 self.made[key] = make()
             return self.made[key]
