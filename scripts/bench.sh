@@ -5,6 +5,7 @@
 #   ./scripts/bench.sh PAIRS [TABLE | WORKLOAD:CELL ...]      step, bf16, two, infer, shards, threads, memory, packed
 #   ./scripts/bench.sh 5 M:lstm M:gru                         training steps of these
 #   ./scripts/bench.sh 3 two Z:lstm                           two processes against one, of this
+#   ./scripts/bench.sh attacks [PAIRS] [ATTACK ...]           what attacks cost a training, and keys (scripts/bench/attacks.py)
 #
 # The peers' side is `bench_torch.py` and `bench_jax.py` in $LOCKSTEP_PEERS (default: ../shared/peers) with the Python of
 # $LOCKSTEP_PYTHON; without that, a virtual environment is made once in .build-peers and PyTorch and JAX are installed there.
@@ -21,6 +22,10 @@ say "building"
 swift build -c release --product lockstep >&2
 
 flags=(--lockstep .build/release/lockstep)
+if [ "${1:-}" = attacks ]; then
+    shift
+    exec python3 scripts/bench/attacks.py "${flags[@]}" "$@"
+fi
 if [ ! -f "$peers/bench_torch.py" ]; then
     say "no bench_torch.py in $peers: measuring Lockstep alone"
 else

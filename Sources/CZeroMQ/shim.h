@@ -198,8 +198,12 @@ static inline int64_t zmqshim_unread(int descriptor) {
     return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : -1;
 }
 
-// libzmq finds the connection at its end, and closes it.
-static inline void zmqshim_cut(int descriptor) { shutdown(descriptor, SHUT_RDWR); }
+// libzmq finds the connection at its end, and closes it; the peer is told at once, even one that waits for room to send more.
+static inline void zmqshim_cut(int descriptor) {
+    struct linger none = {1, 0};
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    shutdown(descriptor, SHUT_RDWR);
+}
 
 // The system
 

@@ -72,7 +72,7 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         let client = try Socket(.dealer, in: .shared)
         try client.connect(server.endpoint)
         let peer = try RawPeer(port: server.port)
-        peer.write(RawPeer.greeting)
+        try peer.greet()
         // Each says that more follow.
         let frame: [UInt8] = [3, 0, 0, 0, 0, 0, 1, 0, 0] + [UInt8](repeating: 0, count: 1 << 16)
         var sent = 0
@@ -92,11 +92,13 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         let server = try GuardedServer(
             ConnectionLimits(waitingBytes: 8 << 20, strangersBytes: 1 << 20, connections: 1000))
         let small = try RawPeer(port: server.port)
-        small.write(RawPeer.greeting + [1, 200] + [UInt8](repeating: 0, count: 100))
+        try small.greet()
+        small.write([1, 200] + [UInt8](repeating: 0, count: 100))
         #expect(eventually { server.waiting > 100 })
         let peers = try (0..<3).map { _ in try RawPeer(port: server.port) }
         for peer in peers {
-            peer.write(RawPeer.greeting + [3, 0, 0, 0, 0, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 500_000))
+            try peer.greet()
+            peer.write([3, 0, 0, 0, 0, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 500_000))
         }
         #expect(eventually { peers.count(where: \.isCut) == 1 })
         #expect(eventually { server.waiting < 1 << 20 })

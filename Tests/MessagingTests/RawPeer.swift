@@ -16,6 +16,12 @@ final class RawPeer {
             }
         }
         guard status == 0 else { throw Nothing() }
+        // Nobody waits for ever.
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
+            _ = unsafe setsockopt(
+                descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
     }
 
     /// - Returns: false when the other end is gone.
@@ -30,6 +36,20 @@ final class RawPeer {
             done += count
         }
         return true
+    }
+
+    /// Introduces itself and hears the answer out: libzmq takes a frame that comes before its own introduction for a part of the
+    /// handshake.
+    func greet() throws {
+        write(Self.greeting)
+        var heard = 0
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        // Its greeting, and at least the beginning of the command behind it.
+        while heard < 64 + 20 {
+            let count = unsafe recv(descriptor, &buffer, buffer.count, 0)
+            guard count > 0 else { throw Nothing() }
+            heard += count
+        }
     }
 
     /// Whether the other end has gone.

@@ -156,6 +156,9 @@ struct ResumeCommand: AsyncParsableCommand {
             throw UsageError("--workers \(workers): expected a whole number from 0 to 64")
         }
         if bind != nil, workers > 0 { throw UsageError("--bind and --workers: expected one of the two") }
+        if bind == nil, keys.keys != nil {
+            throw UsageError("--keys: expected --bind beside it; workers of this machine need none")
+        }
         let auditShare = try audit.share(hasWorkers: workers > 0 || bind != nil)
         if workers > 0, !supervision.supervised {
             return try SupervisionOptions.supervise(workers: workers, audit: audit, threads: threads, json: json)

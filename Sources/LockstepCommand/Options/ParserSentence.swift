@@ -13,8 +13,10 @@ enum ParserSentence {
             return "argument '\(argument)': expected none here"
         }
         if let (option, rest) = quoted(message, "Unknown option '", "'") {
-            let near = quoted(rest, ". Did you mean '", "'").map { "did you mean \($0.0)?" }
-            return "\(option): no such option; \(near ?? "expected one that --help lists")"
+            // The parser finds a nearest name for everything; only a slip of the hand is worth a question.
+            let near = quoted(rest, ". Did you mean '", "'").flatMap { Names([$0.0]).nearest(to: option) }
+            return
+                "\(option): no such option; \(near.map { "did you mean \($0)?" } ?? "expected one that --help lists")"
         }
         return message
     }

@@ -116,9 +116,10 @@ extension ConnectionGuard {
         var poller = Poller()
         for reader in readers { _ = poller.add(reader.monitor) }
         var lastLook = ContinuousClock.now
+        var interval = limits.interval
         while !readers.allSatisfy(\.hasStopped) {
             let isEmpty = state.withLock { $0.connections.isEmpty }
-            _ = try poller.wait(within: isEmpty ? .seconds(1) : limits.interval)
+            _ = try poller.wait(within: isEmpty ? .seconds(1) : interval)
             for (gate, reader) in readers.enumerated() {
                 // So many that the connections are looked at in between, however fast new ones come.
                 for _ in 0..<256 {
@@ -127,9 +128,12 @@ extension ConnectionGuard {
                     note(event, gate, gates)
                 }
             }
-            guard ContinuousClock.now - lastLook >= limits.interval else { continue }
+            let begin = ContinuousClock.now
+            guard begin - lastLook >= interval else { continue }
             look(at: gates)
             lastLook = .now
+            // However many connections there are, looking at them takes a thirtieth of a core at most.
+            interval = max(limits.interval, begin.duration(to: lastLook) * 30)
         }
     }
 

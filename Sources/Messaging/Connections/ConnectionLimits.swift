@@ -8,7 +8,7 @@ package struct ConnectionLimits: Sendable {
     package var connections: Int
     /// How long a connection counts as recognised after it last was.
     package var memory: Duration = .seconds(15)
-    /// How often all connections are looked at.
+    /// How often all connections are looked at, unless that would take too much time.
     package var interval: Duration = .milliseconds(10)
 
     package init(waitingBytes: Int, strangersBytes: Int, connections: Int) {

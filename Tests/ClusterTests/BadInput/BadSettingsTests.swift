@@ -101,6 +101,8 @@ private let badCombinations: [BadInput] = [
     .init("sample @run --prompt \u{2603}", says: "--prompt", "U+2603", "is not among the 12 symbols"),
     .init("evaluate @run --threads 0", says: "--threads 0"), .init("resume @run --threads 0", says: "--threads 0"),
     .init("resume @run --workers 2 --bind ipc://@place/s", says: "--bind and --workers: expected one of the two"),
+    .init("resume @run --steps 3", says: "--steps: no such option; expected one that --help lists"),
+    .init("resume @run --keys @directory", says: "--keys: expected --bind beside it"),
     .init("verify @run --steps 3..1", says: "--steps '3..1': expected FIRST..LAST"),
     .init("verify @run --steps 0", says: "counted from 1"),
     .init("verify @run --steps 1..7", says: "expected steps from 1 to 6"),

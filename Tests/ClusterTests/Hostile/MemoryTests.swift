@@ -36,7 +36,7 @@ struct `A coordinator's memory` {
         let live = try LiveCoordinator()
         for _ in 0..<4 {
             let connection = try RawConnection(port: live.port)
-            connection.write(ZMTP.greeting + ZMTP.ready)
+            try connection.greet()
             let frame: [UInt8] = [3, 0, 0, 0, 0, 0, 0x10, 0, 0] + [UInt8](repeating: 0, count: 1 << 20)
             var sent = 0
             while sent < 1024, connection.write(frame) { sent += 1 }
@@ -73,11 +73,11 @@ struct `A coordinator's memory` {
         try live.finish()
     }
 
-    @Test func `is bounded while 3000 connections come and say nothing, and a worker gets in`() throws {
+    @Test func `is bounded while 1500 connections come and say nothing, and a worker gets in`() throws {
         let live = try LiveCoordinator()
         var limit = rlimit()
         _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let count = min(3000, Int(limit.rlim_cur) - 200)
+        let count = min(1500, Int(limit.rlim_cur) - 200)
         let connections = try (0..<count).map { _ in try RawConnection(port: live.port) }
         // The oldest of too many, or those that have said nothing for 5 s.
         #expect(connections[0].isCut(within: 10))

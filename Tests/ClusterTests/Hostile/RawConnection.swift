@@ -16,6 +16,9 @@ final class RawConnection: @unchecked Sendable {
             }
         }
         guard status == 0 else { throw SocketFailure() }
+        // Nobody waits for ever.
+        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
     init(accepted descriptor: Int32) { self.descriptor = descriptor }
@@ -49,6 +52,19 @@ final class RawConnection: @unchecked Sendable {
         var bytes = [UInt8](repeating: 0, count: limit)
         let count = unsafe recv(descriptor, &bytes, limit, 0)
         return Array(bytes.prefix(max(0, count)))
+    }
+
+    /// Introduces itself and hears the answer out: libzmq takes a frame that comes before its own introduction for a part of the
+    /// handshake.
+    func greet() throws {
+        write(ZMTP.greeting + ZMTP.ready)
+        var heard = 0
+        // Its greeting, and at least the beginning of the command behind it.
+        while heard < 64 + 20 {
+            let count = read(atMost: 4096).count
+            guard count > 0 else { throw SocketFailure() }
+            heard += count
+        }
     }
 
     /// Waits until the other end is gone, or the time is up.
