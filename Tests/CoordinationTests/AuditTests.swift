@@ -188,6 +188,7 @@ import Testing
             var generator = SeededGenerator(seed: seed)
             var plan = FaultPlan.random(using: &generator)
             plan.hasLiar = false
+            plan.wrongWorkers = 0
             change(&plan, &generator)
             do {
                 for counters in try Simulation.run(seed: seed, plan: plan).counters {

@@ -13,7 +13,8 @@ extension CoordinatorMachine {
         progress!.audited.insert(range.shards)
     }
 
-    func isAudited(_ subtree: Subtree) -> Bool {
+    /// Whether an answer for a subtree counts only when another computation has given the same.
+    package func isAudited(_ subtree: Subtree) -> Bool {
         guard let progress, !progress.audited.isEmpty else { return false }
         return subtree.shards.contains { progress.audited.contains($0) }
     }

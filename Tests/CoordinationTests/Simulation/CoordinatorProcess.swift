@@ -57,6 +57,17 @@ final class CoordinatorProcess {
     private var published: [[UInt8]] = []
     /// Which process is behind a name on the roster.
     private var processes: [WorkerID: Int] = [:]
+    private var dishonest: Set<WorkerID> = []
+    private var outvoted: Set<WorkerID> = []
+    /// Wrong answers that were whole and let go of since the last event, for subtrees that count only when two agree.
+    private var refuted: [Place] = []
+    /// How many bytes have come of an answer that is in a buffer.
+    private var received: [Place: Int] = [:]
+    /// Whether a wrong answer is in the tree, and whether one is in the step that was reduced last.
+    private var hasWrongAnswer = false
+    private(set) var isTainted = false
+    /// What is to be computed here when the thread is free, to decide between answers.
+    var wantedOwn: Subtree?
 
     enum Input {
         case packet(Packet, from: WorkerID)
@@ -76,6 +87,8 @@ final class CoordinatorProcess {
     func begin(at now: Instant) throws -> Output {
         tree = truth.emptyTree()
         begun = step
+        wantedOwn = nil
+        hasWrongAnswer = false
         counted = []
         folded = [:]
         reported = []
@@ -87,6 +100,7 @@ final class CoordinatorProcess {
             content: bytes(of: state.parameters), framing: truth.framing)
         let output = try tell(.beginStep(UInt64(step)), at: now)
         guard buffers.isEmpty else { throw fault("\(buffers.count) answer buffers outlive their step") }
+        received = [:]
         return output
     }
 
@@ -110,12 +124,7 @@ final class CoordinatorProcess {
 
     /// Computes a subtree as a worker would.
     func finishOwn(_ subtree: Subtree, at now: Instant) throws -> Output {
-        let rows = truth.mathematics.batch(step: UInt64(step), range: subtree.range)
-        var part = ReductionTree(shards: truth.plan.shards, add: SimulatedMathematics.add)
-        for (shard, row) in zip(subtree.shards, rows) {
-            try part.insert(SimulatedMathematics.gradient(of: row, parameters: state.parameters), at: .leaf(shard))
-        }
-        let content = bytes(of: part.take(subtree) ?? [])
+        let content = right(subtree)
         own = (subtree, content)
         let frames = StreamFrames(
             .answer, run: truth.run, incarnation: incarnation, step: UInt64(step), shards: subtree.range,
@@ -136,7 +145,12 @@ final class CoordinatorProcess {
         _ event: CoordinatorEvent, payload: ArraySlice<UInt8> = [], at now: Instant
     ) throws -> Output {
         var output = Output()
+        refuted = []
         try carryOut(machine.handle(event, at: now.duration), payload, at: now, into: &output)
+        // Whatever lets go of an answer without settling who is right has it computed again.
+        for place in refuted where folded[place.subtree] != nil && !outvoted.contains(place.worker) {
+            throw fault("\(place.worker) was wrong about \(place.subtree), and is not outvoted")
+        }
         try checkBounds()
         return output
     }
@@ -194,20 +208,28 @@ final class CoordinatorProcess {
                 guard let content = buffers.removeValue(forKey: Place(worker: worker, subtree: subtree)) else {
                     throw fault("an answer for \(subtree) that has not been stored is folded")
                 }
+                received[Place(worker: worker, subtree: subtree)] = nil
+                try check(content, for: subtree, of: worker)
                 try insert(content.isEmpty ? nil : words(of: content), at: subtree)
                 folded[subtree] = content
                 try carryOut(
                     machine.handle(.folded(step: step, subtree: subtree), at: now.duration), payload, at: now,
                     into: &output)
             case .discard(_, let subtree, let worker):
-                guard buffers.removeValue(forKey: Place(worker: worker, subtree: subtree)) != nil else {
+                let place = Place(worker: worker, subtree: subtree)
+                guard let content = buffers.removeValue(forKey: place) else {
                     throw fault("a buffer that is not there is discarded: \(subtree) of \(worker)")
+                }
+                let isWhole = received.removeValue(forKey: place) == content.count
+                if isWhole, begun == step, machine.isAudited(subtree), content != right(subtree) {
+                    refuted.append(place)
                 }
             case .stepReduced(let step):
                 guard Int(step) == self.step, counted.count == truth.plan.shards, tree.isWhole else {
                     throw fault("step \(step) is reduced with \(counted.count) of \(truth.plan.shards) shards")
                 }
                 root = tree.takeRoot()
+                isTainted = hasWrongAnswer
                 output.isReduced = true
             case .computeLocally(let step, let range):
                 guard Int(step) == self.step, output.local == nil else { throw fault("\(range) is computed now") }
@@ -231,13 +253,17 @@ final class CoordinatorProcess {
                 tree = truth.emptyTree()
                 counted = []
                 folded = [:]
+                hasWrongAnswer = false
             case .outvoted(let worker, _, _):
-                guard truth.plan.wrongWorkers > 0 else { throw fault("\(worker) is outvoted") }
-                if let process = processes[worker], process >= truth.plan.wrongWorkers {
+                guard dishonest.contains(worker) else {
                     throw fault("\(worker) is outvoted, which computes as it should")
                 }
+                outvoted.insert(worker)
                 processes[worker] = nil
-            case .joined(let worker, _): processes[worker] = sender
+            case .joined(let worker, let hello):
+                guard !outvoted.contains(worker) else { throw fault("\(worker) was outvoted, and is taken in again") }
+                processes[worker] = sender
+                if hello.label == Truth.dishonestLabel { dishonest.insert(worker) }
             case .conflict(let conflict):
                 reported.insert(Place(worker: conflict.second, subtree: conflict.subtree))
                 output.conflict = conflict
@@ -274,6 +300,33 @@ final class CoordinatorProcess {
         else { throw fault("\(payload.count) bytes do not fit: \(frame)") }
         buffer.replaceSubrange(frame.offset..<frame.offset + frame.length, with: payload)
         buffers[place] = buffer
+        received[place, default: 0] += frame.length
+    }
+
+    /// What a worker that computes as it should answers for a subtree of the step.
+    private func right(_ subtree: Subtree) -> [UInt8] {
+        let rows = truth.mathematics.batch(step: UInt64(step), range: subtree.range)
+        var part = ReductionTree(shards: truth.plan.shards, add: SimulatedMathematics.add)
+        do {
+            for (shard, row) in zip(subtree.shards, rows) {
+                try part.insert(SimulatedMathematics.gradient(of: row, parameters: state.parameters), at: .leaf(shard))
+            }
+        } catch { preconditionFailure("right: \(error)") }
+        return bytes(of: part.take(subtree) ?? [])
+    }
+
+    /// A wrong answer counts only where it was one worker's alone that lies, and nobody was to be asked twice.
+    private func check(_ content: [UInt8], for subtree: Subtree, of worker: WorkerID) throws {
+        guard truth.plan.wrongWorkers > 0 || truth.plan.auditShare > 0 else { return }
+        guard !outvoted.contains(worker) else { throw fault("an answer of \(worker) counts, which was outvoted") }
+        guard content != right(subtree) else { return }
+        guard truth.plan.letsLiesSlip, dishonest.contains(worker) else {
+            throw fault("a wrong answer of \(worker) for \(subtree) counts")
+        }
+        guard !machine.isAudited(subtree) else {
+            throw fault("a wrong answer of \(worker) for \(subtree) counts, which was to be computed twice")
+        }
+        hasWrongAnswer = true
     }
 
     private func insert(_ sum: [UInt64]?, at subtree: Subtree) throws {

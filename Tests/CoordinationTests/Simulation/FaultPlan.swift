@@ -61,15 +61,19 @@ struct FaultPlan {
     /// Whether the first worker's answer is wrong whenever another's has been counted.
     var hasLiar = false
 
-    /// Whether the end is watched until the last worker has gone.
-    var waitsForWorkers = false
     /// So many of the first worker processes give wrong answers always, each its own.
     var wrongWorkers = 0
     /// The share of ranges that is computed twice on purpose.
     var auditShare = 0.0
 
+    /// Whether the end is watched until the last worker has gone.
+    var waitsForWorkers = false
+
     /// No fault happens after this.
     var healsAt: Instant = .seconds(15)
+
+    /// Whether a wrong answer may count because nobody was asked twice for it.
+    var letsLiesSlip: Bool { wrongWorkers > 0 && auditShare < 1 }
 
     /// When the run must have ended: what it may have lost before has to be noticed, and each step may take its time.
     var endsBy: Instant {
@@ -77,8 +81,8 @@ struct FaultPlan {
         let disk = diskTime.upperBound * 12 + (followUpTime?.upperBound ?? 0) + updateTime.upperBound
         let network = 20 * latency.upperBound + 100 * frameTime * workers
         let step = shards * slowest + disk + network + stragglerMinimum
-        let stepsWorth = (steps + 2) * (auditShare > 0 ? 4 : 1)
-        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + stepsWorth * step
+        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10))
+            + (auditShare > 0 ? 4 : 1) * (steps + 2) * step
     }
 
     /// How much may be on its way at once.
@@ -146,6 +150,23 @@ struct FaultPlan {
             workers = Swift.max(workers, 3)
             shards = Swift.max(shards, 4)
         }
+        if generator.chance(0.3) {
+            auditShare = [0.1, 0.5, 1].randomElement(using: &generator)!
+            if generator.chance(0.6) { wrongWorkers = Int.random(in: 1...3, using: &generator) }
+        }
         healsAt = .seconds(Int.random(in: 5...25, using: &generator))
+        if generator.chance(0.15) { leaveAnswersToHeirs(using: &generator) }
+    }
+
+    /// A coordinator that often dies, and the next soon there: what the only worker has answered to the dead one arrives when it is
+    /// computing the same shards of the same step for the living one.
+    private mutating func leaveAnswersToHeirs(using generator: inout SeededGenerator) {
+        coordinatorCrashes = [.seconds(2), .seconds(4)].randomElement(using: &generator)!
+        (workersEndToo, framesOutlive, powerCuts, longest) = (false, true, 0, .milliseconds(300))
+        (workers, slowFactor, hasLiar, wrongWorkers) = (1, 1, false, 0)
+        (shards, checkpointEvery) = (1 << Int.random(in: 0...1, using: &generator), 1)
+        latency = [50_000...300_000, 200_000...900_000].randomElement(using: &generator)!
+        shardTime = 500_000...1_500_000
+        fallbackAfter = .seconds(100_000)
     }
 }

@@ -36,13 +36,21 @@ extension Simulation {
             occupy(for: draw(plan.updateTime), then: .update)
         } else if let range = output.local {
             occupy(for: draw(plan.shardTime) * range.count, then: .finishLocally(range))
-        } else if let subtree = output.own {
-            occupy(for: draw(plan.shardTime) * subtree.count, then: .finishOwn(subtree))
+        }
+        if let subtree = output.own {
+            coordinator.wantedOwn = subtree
+            computeOwn()
         }
         for worker in unreachable {
             guard self.coordinator === coordinator else { return }
             try act(coordinator.tell(.sendFailed(to: worker), at: now))
         }
+    }
+
+    private mutating func computeOwn() {
+        guard let coordinator, now >= coordinator.busyUntil, let subtree = coordinator.wantedOwn else { return }
+        coordinator.wantedOwn = nil
+        occupy(for: draw(plan.shardTime) * subtree.count, then: .finishOwn(subtree))
     }
 
     private mutating func occupy(for time: Instant, then continuation: CoordinatorProcess.Continuation) {
@@ -86,6 +94,8 @@ extension Simulation {
             }
         case .appendToLedger:
             try append(coordinator.line!)
+            // Another run from here on, which nobody can hold against this one's.
+            guard !isFinished else { return }
             if let time = plan.followUpTime {
                 queue.add(.followUpDone(incarnation: coordinator.incarnation), at: after(time))
             } else {
@@ -97,6 +107,7 @@ extension Simulation {
 
     /// Takes in what has waited.
     private mutating func lookAround(after absence: Instant) throws {
+        computeOwn()
         guard let coordinator, now >= coordinator.busyUntil else { return }
         if absence > .seconds(1) { try act(coordinator.tell(.suspended(for: absence.duration), at: now)) }
         let waiting = coordinator.backlog
@@ -112,6 +123,9 @@ extension Simulation {
     mutating func append(_ line: SimulatedMathematics.LedgerLine) throws {
         disk.append(line)
         let place = disk.ledger.count - 1
+        if coordinator?.isTainted == true, place < truth.ledger.count, line != truth.ledger[place] {
+            return slip()
+        }
         guard place < truth.ledger.count, line == truth.ledger[place] else {
             throw Violation("line \(place) of the ledger, of step \(line.step), is not that of the fault-free run")
         }

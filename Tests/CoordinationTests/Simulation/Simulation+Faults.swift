@@ -102,7 +102,8 @@ extension Simulation {
 
     /// Two answers differ: the coordinator ends, whoever runs it takes the liar away and starts it again.
     mutating func failOver(_ conflict: AnswerConflict) throws {
-        guard let number = routes[conflict.second], workers[number].slot == 0, plan.hasLiar, !liarIsCaught else {
+        let names = plan.letsLiesSlip ? [conflict.second, conflict.first] : [conflict.second]
+        guard let number = names.compactMap({ routes[$0] }).first(where: { workers[$0].isDishonest }) else {
             throw Violation("\(conflict.first) and \(conflict.second) differ on \(conflict.subtree), and nobody lies")
         }
         liarIsCaught = true

@@ -9,7 +9,8 @@ extension Simulation {
         let isSlow = slot % 3 == 0
         let worker = WorkerProcess(
             number: number, slot: slot, id: WorkerID(Array(name.utf8)),
-            shardTime: draw(plan.shardTime) * (isSlow ? plan.slowFactor : 1), truth: truth)
+            shardTime: draw(plan.shardTime) * (isSlow ? plan.slowFactor : 1),
+            isDishonest: number < plan.wrongWorkers || (slot == 0 && plan.hasLiar && !liarIsCaught), truth: truth)
         if number < plan.wrongWorkers { worker.lies = { _, _ in true } }
         workers.append(worker)
         slots[slot] = number
@@ -27,9 +28,9 @@ extension Simulation {
                 .computed(worker.number, step: step, range: range), at: now + worker.shardTime * range.count)
         }
         guard let code = output.exitCode else { return }
-        // Refused for good only when its words were garbled, when there was no room until the run had ended, or when it is outvoted.
-        let mayBeRefused =
-            plan.flippedBits > 0 || (plan.hasNoSpareRoom && isFinished) || worker.number < plan.wrongWorkers
+        if code == 3, worker.isDishonest, worker.slot == 0 { liarIsCaught = true }
+        // Refused for good only when its words were garbled, it lied, or when there was no room until the run had ended.
+        let mayBeRefused = plan.flippedBits > 0 || worker.isDishonest || (plan.hasNoSpareRoom && isFinished)
         guard code == 1 || (code == 3 && mayBeRefused) || (code == 0 && coordinatorIsDone) else {
             throw Violation("worker process \(worker.number) ends with code \(code)")
         }
@@ -77,7 +78,7 @@ extension Simulation {
             queue.add(.computed(number, step: step, range: range), at: worker.stalledUntil)
             return
         }
-        if plan.hasLiar, worker.slot == 0, !liarIsCaught {
+        if worker.isDishonest, worker.number >= plan.wrongWorkers {
             let coordinator = coordinator
             worker.lies = { step, subtree in
                 coordinator.map { $0.begun == Int(step) && $0.folded[subtree] != nil } ?? false

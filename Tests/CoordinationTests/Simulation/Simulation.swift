@@ -44,6 +44,8 @@ struct Simulation {
         var conflicts = 0
         var flips = 0
         var largestQueue = 0
+        /// Whether a wrong answer has counted that nobody had to notice; the seed ends there.
+        var hasSlipped = false
         var end: Instant = 0
         /// The share that was used of the time in which the run has to end after the last fault.
         var share = 0.0
@@ -96,6 +98,7 @@ struct Simulation {
         tally.end = now
         tally.share = Double(now - plan.healsAt) / Double(plan.endsBy - plan.healsAt)
         if let coordinator { tally.counters.append(coordinator.machine.counters) }
+        guard !tally.hasSlipped else { return }
         try checkDisk()
         if plan.waitsForWorkers { try waitForWorkers() }
     }
@@ -165,6 +168,7 @@ struct Simulation {
     mutating func count(_ fault: Fault) { tally.faults[fault, default: 0] += 1 }
     mutating func countPowerCut() { tally.powerCuts += 1 }
     mutating func countConflict() { tally.conflicts += 1 }
+    mutating func slip() { (tally.hasSlipped, isFinished) = (true, true) }
     mutating func countFlip() { tally.flips += 1 }
     mutating func keep(_ counters: CoordinatorCounters) { tally.counters.append(counters) }
 }

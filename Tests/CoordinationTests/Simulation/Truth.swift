@@ -25,6 +25,9 @@ final class Truth {
         self.framing = framing
     }
 
+    /// What a worker that lies says of itself, so that the coordinator's shell can tell whether the right one is dropped.
+    static let dishonestLabel = "a liar"
+
     var fingerprint: [UInt8] { Array(repeating: 7, count: 32) }
 
     func coordinatorConfiguration(incarnation: UInt64) -> CoordinatorConfiguration {

@@ -12,6 +12,7 @@ final class WorkerProcess {
     let slot: Int
     let id: WorkerID
     let shardTime: Instant
+    let isDishonest: Bool
     private let truth: Truth
     private(set) var machine: WorkerMachine
 
@@ -41,13 +42,15 @@ final class WorkerProcess {
     private var assignments: [ShardRange: [UInt8]] = [:]
     private var answers: [Subtree: [UInt8]] = [:]
 
-    init(number: Int, slot: Int, id: WorkerID, shardTime: Instant, truth: Truth) {
+    init(number: Int, slot: Int, id: WorkerID, shardTime: Instant, isDishonest: Bool, truth: Truth) {
         self.number = number
         self.slot = slot
         self.id = id
         self.shardTime = shardTime
+        self.isDishonest = isDishonest
         self.truth = truth
-        machine = WorkerMachine(truth.workerConfiguration(label: "worker \(number)"))
+        machine = WorkerMachine(
+            truth.workerConfiguration(label: isDishonest ? Truth.dishonestLabel : "worker \(number)"))
     }
 
     func isBusy(at now: Instant) -> Bool { isComputing || now < stalledUntil }
