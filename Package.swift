@@ -42,7 +42,8 @@ let package = Package(
         .target(
             name: "Cluster",
             dependencies: [
-                "CSharedMemory", "Messaging", "Coordination", "Training", "TensorCore", "Optimizers", "Tracing",
+                "CSharedMemory", "Messaging", "Coordination", "Training", "TensorCore", "Optimizers", "Randomness",
+                "Tracing",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 

@@ -37,7 +37,7 @@ package enum ClusterTraining {
         program: LocalWorkers.Program = .lockstep,
         threads: Int, auditShare: Double = 0, shouldStop: @escaping @Sendable () -> Bool,
         supervisor: SupervisorConnection? = nil,
-        note: @escaping (String) -> Void, stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
+        note: @escaping (String) -> Void, stepDone: @escaping (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         Leftovers.sweep()
         let directory = try PrivateDirectory()
@@ -107,7 +107,7 @@ package enum ClusterTraining {
         threads: Int, auditShare: Double = 0,
         ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void,
-        stepDone: @escaping (StepReport, Int) throws -> (() throws -> Void)?
+        stepDone: @escaping (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) async throws -> Roster {
         OpenFiles.raiseLimit()
         let settings = CoordinatorSettings(
@@ -217,7 +217,7 @@ package enum ClusterTraining {
         makeModel: @escaping WorkerModelMaker = ShardComputer.make,
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
-        if local != nil { ParentWatch.start() }
+        if local != nil { ParentWatch.start() } else { EndWatch.start() }
         let identity = local ?? WorkerLoop.freshName()
         let loop = WorkerLoop(
             connectingTo: endpoint, identity: identity, keys: keys,

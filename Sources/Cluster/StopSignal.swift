@@ -23,7 +23,9 @@ package enum StopSignal {
         // A process under `nohup` outlives its terminal.
         let ignored = unsafe unsafeBitCast(SIG_IGN, to: Int.self)
         let outlives = unsafe unsafeBitCast(signal(SIGHUP, SIG_IGN), to: Int.self) == ignored
-        for signalNumber in outlives ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP] {
+        let numbers = outlives ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
+        defer { receive(numbers) }
+        for signalNumber in numbers {
             // A handler may only touch lock-free atomics and call functions that POSIX lists as safe in signals.
             _ = signal(signalNumber) { received in
                 var time = timespec()
@@ -36,6 +38,18 @@ package enum StopSignal {
                 StopSignal.isRepeated.store(true, ordering: .relaxed)
                 if StopSignal.endsWhenRepeated.load(ordering: .relaxed) { _exit(128 + received) }
             }
+        }
+    }
+
+    /// Has a thread that takes these signals whoever started this process: a blocked one is inherited, and threads of a dispatch pool,
+    /// from which other programs start theirs, block nearly all.
+    private static func receive(_ numbers: [Int32]) {
+        Thread.detachNewThread {
+            var signals = sigset_t()
+            unsafe sigemptyset(&signals)
+            for number in numbers { unsafe sigaddset(&signals, number) }
+            unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+            while true { pause() }
         }
     }
 

@@ -126,7 +126,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                 shouldStop: { false }, note: { _ in },
                 stepDone: {
                     if let part = $0.nonFinite { throw DivergenceError(step: $0.step, part: part) }
-                    done($0, workers: $1)
+                    done($0, workers: $1.live)
                     return nil
                 })
         }

@@ -4,6 +4,8 @@
 package enum Purpose: UInt32, Sendable {
     case initialisation = 1
     case dropout, order, windows, generated, validation, sampling, identity, selfTest
+    /// Faults that are made on purpose.
+    case chaos
 }
 
 /// Philox 4x32-10, a counter-based generator: a block of random words is a pure function of key and counter.

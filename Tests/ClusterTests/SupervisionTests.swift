@@ -78,6 +78,9 @@ struct `A supervised run` {
         let outcome = process.wait()
         #expect(outcome.code == 0 && outcome.member("parameters_sha256") == expected, "\(outcome)")
         #expect(traces.content("run/incarnation").hasPrefix("3 "))
+        // Every coordinator has had workers of its own.
+        let seen = try #require(Int(outcome.member("workers_seen")))
+        #expect(outcome.member("incarnations") == "3" && (4...6).contains(seen), "\(outcome)")
         #expect(traces.remaining() == [])
         #expect(try place.run(["diff", "\(place.path)/run", "\(place.path)/alone"]).code == 0)
     }
@@ -156,6 +159,32 @@ struct `A supervised run` {
             ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
         #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
         #expect(traces.remaining() == [])
+    }
+
+    /// Stopped once, it saves when it is continued; stopped again and again, it is killed.
+    @Test(arguments: [false, true])
+    func `is ended by one signal although its coordinator stands still, and is whole`(again: Bool) throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let common = ["--data", try place.text(), "--steps", "1500"] + small
+        let expected = try place.expected(common)
+        let process = try place.start(
+            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        #expect(traces.isTraining(process, after: 20))
+        let coordinator = try #require(process.coordinator)
+        kill(coordinator, SIGSTOP)
+        process.signal(SIGTERM)
+        while again, process.isRunning, process.coordinator == coordinator {
+            kill(coordinator, SIGSTOP)
+            usleep(200)
+        }
+        let stopped = process.wait()
+        #expect(stopped.code == 143, "\(stopped)")
+        #expect(traces.remainingProcesses() == [])
+        if !again { #expect(traces.isSaved && stopped.errors.contains("stopped after step"), "\(stopped)") }
+        let outcome = try place.run(
+            ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
     }
 
     @Test func `is saved and stopped by its coordinator when the supervisor is killed`() throws {

@@ -28,6 +28,19 @@ struct `A worker that dies or stalls changes no bit` {
         #expect(outcome.member("ledger_head") == alone.member("ledger_head"))
     }
 
+    @Test func `when it is asked to stop, and cannot say a word`() throws {
+        let place = try Workplace()
+        // A pipe that nobody reads and that is full: what the worker says of its waiting blocks its main thread.
+        let outcome = try place.shell(
+            """
+            mkfifo full && exec 9<>full && head -c 65536 /dev/zero >&9
+            '\(Workplace.executable("lockstep"))' worker --connect 'ipc://\(place.path)/none' 2>&9 &
+            worker=$!
+            sleep 3 && kill -TERM $worker && wait $worker
+            """)
+        #expect(outcome.code == 143, "\(outcome)")
+    }
+
     @Test func `when it is stopped for a second`() throws {
         let place = try Workplace()
         let common = [

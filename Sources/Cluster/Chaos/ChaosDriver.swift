@@ -1,9 +1,10 @@
 internal import Foundation
+internal import Randomness
 
 /// Does what a plan says to the processes of a run, from where they are supervised, and keeps count of what it cost.
 struct ChaosDriver {
     private let plan: ChaosPlan
-    private var random: SplitMix
+    private var random: PhiloxStream
     private var costs: ChaosCosts
 
     /// The process of each worker, by its number from 0.
@@ -17,7 +18,7 @@ struct ChaosDriver {
 
     init(_ plan: ChaosPlan, seed: UInt64) {
         self.plan = plan
-        random = SplitMix(seed: seed)
+        random = PhiloxStream(Philox(seed: seed, purpose: .chaos), 0, 0, 0)
         costs = ChaosCosts(orders: plan.orders.map(\.text), dropRate: plan.dropRate, seed: seed)
         due = Array(repeating: nil, count: plan.orders.count)
     }
@@ -80,24 +81,13 @@ struct ChaosDriver {
         case .worker(let number?): workers[number - 1]
         // One that is stopped is as good as hit already.
         case .worker(nil):
-            workers.keys.sorted().compactMap { workers[$0] }.filter { worker in
-                !stalled.contains { $0.process == worker }
-            }.randomElement(using: &random)
+            any(
+                of: workers.keys.sorted().compactMap { workers[$0] }.filter { worker in
+                    !stalled.contains { $0.process == worker }
+                })
         }
     }
-}
-
-/// SplitMix64, Steele and others 2014: for choices that shall be the same under the same seed, and decide nothing about numbers.
-struct SplitMix: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
+    private mutating func any(of processes: [pid_t]) -> pid_t? {
+        processes.isEmpty ? nil : processes[random.next(below: processes.count)]
     }
 }

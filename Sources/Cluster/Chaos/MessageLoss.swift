@@ -1,3 +1,4 @@
+internal import Randomness
 internal import Synchronization
 
 /// Throws away a share of the messages between a coordinator and its workers, in both directions: the protocol sends again what was
@@ -6,17 +7,17 @@ internal import Synchronization
 /// Which of them, the n-th for every n, follows from the seed; which message is the n-th is up to the network.
 package final class MessageLoss: Sendable {
     private let rate: Double
-    private let state: Mutex<(random: SplitMix, dropped: Int)>
+    private let state: Mutex<(random: PhiloxStream, dropped: Int)>
 
     package init(rate: Double, seed: UInt64) {
         self.rate = rate
-        state = Mutex((SplitMix(seed: seed), 0))
+        state = Mutex((PhiloxStream(Philox(seed: seed, purpose: .chaos), 1, 0, 0), 0))
     }
 
     /// Whether the message at hand is lost.
     func takesOne() -> Bool {
         state.withLock { state in
-            let isLost = Double.random(in: 0..<1, using: &state.random) < rate
+            let isLost = Double(state.random.nextUniform()) < rate
             if isLost { state.dropped += 1 }
             return isLost
         }

@@ -88,6 +88,13 @@ package final class CoordinatorLoop {
     package var answersAudited: Int { machine.counters.audited }
     package var workersOutvoted: Int { machine.counters.outvoted }
 
+    private var workerCounts: WorkerCounts {
+        let counters = machine.counters
+        return WorkerCounts(
+            live: machine.load.members, seen: counters.joined, lost: counters.lost, audited: counters.audited,
+            outvoted: counters.outvoted)
+    }
+
     /// What should not have come, by kind.
     package var rejected: [String: Int] {
         machine.counters.rejected.merging(ended) { $0 + $1 }
@@ -107,10 +114,10 @@ package final class CoordinatorLoop {
     ///
     /// - Parameters:
     ///   - ready: told where workers connect to, once they can.
-    ///   - stepDone: what each step did, and how many workers there are; gives back what takes long and comes before the next step.
+    ///   - stepDone: what each step did, and what is counted of the workers; gives back what takes long and comes before the next step.
     package func run(
         in context: Context, ready: (Endpoint) -> Void, shouldStop: () -> Bool,
-        stepDone: (StepReport, Int) throws -> (() throws -> Void)?
+        stepDone: (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) throws {
         FloatingPointEnvironment.prepareThread()
         let sockets = try CoordinatorSockets(settings, in: context)
@@ -132,7 +139,7 @@ package final class CoordinatorLoop {
             guard isReduced else { break }
             nextPlace = parameters?.openNextPlace()
             let report = trainer.finishStep(copy: nextPlace)
-            let rest = try Trace.span(.record) { try stepDone(report, machine.roster.count) }
+            let rest = try Trace.span(.record) { try stepDone(report, workerCounts) }
             TraceLog.flush()
             if let rest {
                 // Workers are answered meanwhile: a validation may take longer than their patience.

@@ -10,6 +10,8 @@ struct SupervisedProcess {
 
     let identifier: pid_t
     let link: SupervisionLink
+    /// Whether it stands still by SIGSTOP or the like.
+    private(set) var isStopped = false
 
     /// - Throws: `ClusterError` when the system gives no process.
     static func start(_ arguments: [String]) throws(ClusterError) -> SupervisedProcess {
@@ -29,8 +31,10 @@ struct SupervisedProcess {
             close(ends[0])
             throw failure(number)
         }
-        return SupervisedProcess(identifier: identifier, link: SupervisionLink(descriptor: ends[0]))
+        return SupervisedProcess(identifier, SupervisionLink(descriptor: ends[0]))
     }
+
+    private init(_ identifier: pid_t, _ link: SupervisionLink) { (self.identifier, self.link) = (identifier, link) }
 
     private static func failure(_ number: Int32) -> ClusterError {
         ClusterError("the coordinator could not be started: \(unsafe String(cString: strerror(number)))")
@@ -54,13 +58,28 @@ struct SupervisedProcess {
     }
 
     /// How it ended; nil while it has not.
-    func ending() -> Ending? {
+    mutating func ending() -> Ending? {
         var status: Int32 = 0
-        guard unsafe waitpid(identifier, &status, WNOHANG) == identifier else { return nil }
-        // The macros of <sys/wait.h>, which Swift does not import.
-        let signal = status & 0x7F
-        return signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal)
+        while unsafe waitpid(identifier, &status, WNOHANG | WUNTRACED | WCONTINUED) == identifier {
+            // The macros of <sys/wait.h>, which Swift does not import.
+            if status == Self.continued {
+                isStopped = false
+            } else if status & 0xFF == 0x7F {
+                isStopped = true
+            } else {
+                let signal = status & 0x7F
+                return signal == 0 ? .exited(status >> 8 & 0xFF) : .killed(signal: signal)
+            }
+        }
+        return nil
     }
+
+    /// What is said of a process that goes on.
+    #if canImport(Darwin)
+        private static let continued: Int32 = 0x137F
+    #else
+        private static let continued: Int32 = 0xFFFF
+    #endif
 }
 
 /// The program that is running.

@@ -48,9 +48,9 @@ package struct Supervisor {
 
     private mutating func keepGoing() throws -> Int32 {
         while true {
-            let child = try SupervisedProcess.start(nextArguments)
+            var child = try SupervisedProcess.start(nextArguments)
             starts += 1
-            let ending = watch(child)
+            let ending = watch(&child)
             close(child.link.descriptor)
             chaos?.coordinatorDied()
             let how: String
@@ -85,10 +85,10 @@ package struct Supervisor {
     }
 
     /// Stands by a coordinator until it has ended.
-    private mutating func watch(_ child: SupervisedProcess) -> SupervisedProcess.Ending {
+    private mutating func watch(_ child: inout SupervisedProcess) -> SupervisedProcess.Ending {
         var buffer: [UInt8] = []
         var isLinked = true
-        var isStopping = false
+        var stopping: Stopping?
         while true {
             if let ending = child.ending() {
                 while isLinked, let messages = child.link.receive(waits: false, into: &buffer), !messages.isEmpty {
@@ -96,13 +96,14 @@ package struct Supervisor {
                 }
                 return ending
             }
-            if let number = StopSignal.received, !isStopping {
-                isStopping = true
+            if let number = StopSignal.received, stopping == nil {
+                stopping = Stopping(since: clock.now)
                 child.link.send(.stop(number))
             }
+            if let deed = stopping?.deed(at: clock.now, isStopped: child.isStopped) { press(child, deed) }
             // Everything of a run may be killed at any moment; its directory is whole all the same.
             if StopSignal.isUrgent { kill(child.identifier, SIGKILL) }
-            if !isStopping { chaos?.look(at: ContinuousClock.now, coordinator: child.identifier) }
+            if stopping == nil { chaos?.look(at: ContinuousClock.now, coordinator: child.identifier) }
             if isLinked {
                 // A signal ends the waiting early.
                 var waiting = pollfd(fd: child.link.descriptor, events: Int16(POLLIN), revents: 0)
@@ -116,6 +117,21 @@ package struct Supervisor {
                 // It closes the link by ending, a moment before it has ended.
                 usleep(2_000)
             }
+        }
+    }
+
+    /// Makes a coordinator that was asked to stop come to it.
+    private func press(_ child: SupervisedProcess, _ deed: Stopping.Deed) {
+        let who = "the coordinator (process \(child.identifier))"
+        switch deed {
+        case .wake:
+            note("\(who) was asked to stop and stands still; it is continued, to save and end")
+            kill(child.identifier, SIGCONT)
+        case .kill:
+            note("\(who) stands still again; it is killed")
+            kill(child.identifier, SIGKILL)
+        case .explain:
+            note("\(who) has not ended yet: it may be saving; another signal ends it at once")
         }
     }
 

@@ -35,7 +35,7 @@ extension RunSession {
         var roster: ClusterTraining.Roster?
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }
-        let stepDone = { (report: StepReport, workers: Int) throws -> (() throws -> Void)? in
+        let stepDone = { (report: StepReport, workers: WorkerCounts) throws -> (() throws -> Void)? in
             defer { supervisor?.stepDone(report.step) }
             return try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
         }
@@ -60,8 +60,9 @@ extension RunSession {
                 shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(
-            workersSeen: roster?.seen ?? 0, workersLost: roster?.lost ?? 0, audited: roster?.audited ?? 0,
-            outvoted: roster?.outvoted ?? 0, rejected: roster?.rejected)
+            workers: roster.map {
+                WorkerCounts(seen: $0.seen, lost: $0.lost, audited: $0.audited, outvoted: $0.outvoted)
+            }, rejected: roster?.rejected)
         if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
@@ -102,7 +103,10 @@ extension RunSession {
             "parameters_sha256  \(summary.parametersSHA256)",
         ]
         if summary.workersSeen > 0 {
-            lines.append("workers            \(summary.workersSeen) seen, \(summary.workersLost) lost")
+            let holders = summary.incarnations ?? 1
+            lines.append(
+                "workers            \(summary.workersSeen) seen, \(summary.workersLost) lost"
+                    + (holders > 1 ? ", by \(holders) processes that held the run one after another" : ""))
         }
         if let audited = summary.audited, let outvoted = summary.outvoted, audited + outvoted > 0 {
             lines.append("audit              \(audited) answers computed twice, \(outvoted) workers outvoted")

@@ -17,7 +17,7 @@ extension RunSession {
         let trainer = Trainer(configuration, source: source)
         try initial?.load(into: trainer.computer.model)
         let held = try RunDirectory.create(at: path, configuration: record)
-        let session = RunSession(
+        let session = try RunSession(
             trainer: trainer, record: record, held: held, resumption: try held.resume(), state: nil,
             observer: observer, threads: threads)
         if initial != nil { try session.saveBeginning() }
@@ -46,7 +46,7 @@ extension RunSession {
         } else {
             try record.initialParameters?.load(into: trainer.computer.model)
         }
-        let session = RunSession(
+        let session = try RunSession(
             trainer: trainer, record: record, held: held, resumption: resumption, state: state, observer: observer,
             threads: threads)
         if resumption.checkpoint == nil, record.initialParameters != nil { try session.saveBeginning() }

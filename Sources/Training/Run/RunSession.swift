@@ -12,6 +12,7 @@ package final class RunSession {
     package let held: HeldRun
     private let ledger: LedgerWriter
     private let metrics: MetricsWriter
+    private let workers: WorkerLog
     private let writer: CheckpointWriter
     private let observer: any ProgressObserver
     /// Threads that validation may use.
@@ -24,12 +25,13 @@ package final class RunSession {
     init(
         trainer: Trainer, record: RunRecord, held: HeldRun, resumption: Resumption, state: SessionState?,
         observer: any ProgressObserver, threads: Int
-    ) {
+    ) throws {
         self.trainer = trainer
         self.record = record
         self.held = held
         ledger = resumption.ledger
         metrics = resumption.metrics
+        workers = try WorkerLog(run: held.directory.path, incarnation: held.incarnation)
         writer = CheckpointWriter(held)
         lastSaved = resumption.checkpoint?.step
         self.observer = observer
@@ -49,11 +51,11 @@ package final class RunSession {
 
     /// Writes down what a step did.
     ///
-    /// - Parameter workers: live workers; nil in a process that trains alone.
+    /// - Parameter counts: of this process's workers; nil in one that trains alone.
     /// - Returns: what takes long, when it is time for it: validation, and a checkpoint while the one before is still being written.
     ///   The next step begins after it.
     /// - Throws: what the checkpoint before has failed with, too.
-    package func stepDone(_ report: StepReport, workers: Int? = nil) throws -> FollowUp? {
+    package func stepDone(_ report: StepReport, workers counts: WorkerCounts? = nil) throws -> FollowUp? {
         if let part = report.nonFinite {
             try writer.wait()
             throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
@@ -70,6 +72,7 @@ package final class RunSession {
         }
         let hash = saves ? parametersSHA256(trainer.computer.model.namedTensors) : nil
         _ = try ledger.append(LedgerEntry(report, parametersSHA256: hash))
+        if let counts { try workers.note(counts) }
         let configuration = trainer.configuration
         let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
         func conclude(_ outcome: ValidationOutcome?) throws {
@@ -85,7 +88,7 @@ package final class RunSession {
                 RunProgress(
                     step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
                     validationLoss: state.validation?.loss, score: state.score, tokensPerSecond: trained.recentRate,
-                    timeLeft: trained.left, workers: workers))
+                    timeLeft: trained.left, workers: counts?.live))
             pace.resume()
         }
         guard validates || (saves && writer.isBusy) else {
@@ -155,10 +158,15 @@ package final class RunSession {
     }
 
     /// Saves what the run came to and writes `summary.json`.
+    ///
+    /// - Parameters:
+    ///   - counts: of this process's workers; the summary has those of all that held the run.
+    ///   - rejected: what this process's coordinator has rejected.
     package func finish(
-        workersSeen: Int = 0, workersLost: Int = 0, audited: Int = 0, outvoted: Int = 0,
-        rejected: [String: Int]? = nil
+        workers counts: WorkerCounts? = nil, rejected: [String: Int]? = nil
     ) throws -> RunSummary {
+        if let counts { try workers.note(counts) }
+        let total = workers.total
         try save()
         try writer.wait()
         observer.close()
@@ -166,7 +174,8 @@ package final class RunSession {
             run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
             parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
-            workersSeen: workersSeen, workersLost: workersLost, audited: audited, outvoted: outvoted,
+            workersSeen: total.seen, workersLost: total.lost, audited: total.audited, outvoted: total.outvoted,
+            incarnations: held.incarnation,
             score: state.score?.value,
             scoreName: state.score?.name, firstStepMilliseconds: firstStepMilliseconds, rejected: rejected)
         try held.writeSummary(summary)

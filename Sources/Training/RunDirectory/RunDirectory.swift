@@ -9,6 +9,7 @@ internal import Interchange
 /// checkpoints/step-00001000/{parameters,optimizer}.safetensors, manifest.json
 /// latest            the step of the newest checkpoint
 /// summary.json      written at the end
+/// workers.jsonl     what each holder has counted of its workers, where there were any
 /// lock, incarnation who holds the run, and how many did before
 /// ```
 package struct RunDirectory: Sendable, Equatable {
@@ -123,8 +124,7 @@ package struct RunDirectory: Sendable, Equatable {
     private func requireFiles() throws(RunError) {
         let files = [
             Self.configurationName, Self.summaryName, "ledger.jsonl", "metrics.jsonl", "latest",
-            IncarnationLine.fileName,
-            RunLock.fileName,
+            WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName,
         ]
         for name in files {
             guard let kind = FileSystem.kind(of: "\(path)/\(name)"), kind != .file else { continue }

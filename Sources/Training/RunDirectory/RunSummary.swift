@@ -15,12 +15,15 @@ package struct RunSummary: Codable, Sendable, Equatable {
     package var parameters: Int
     package var parametersSHA256: String
     package var ledgerHead: String
+    /// Over the whole run, whoever held it: a worker that comes to the next coordinator is one more.
     package var workersSeen: Int
     package var workersLost: Int
-    /// Answers that were computed twice on purpose, and workers whose answer was wrong; left out by earlier versions.
+    /// Answers that were computed twice on purpose, and workers whose answer was wrong, likewise; left out by earlier versions.
     package var audited: Int?
     package var outvoted: Int?
-    /// Messages and handshakes that a coordinator rejected, by kind; left out of runs without workers.
+    /// How many processes have held the run, this one included; left out by earlier versions.
+    package var incarnations: UInt64?
+    /// Messages and handshakes that the last coordinator rejected, by kind; left out of runs without workers.
     package var rejected: [String: Int]?
     /// The share that `scoreName` counts, 0 to 1; left out, as the name is, when the data has no score.
     package var score: Double?
@@ -29,7 +32,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
     package var firstStepMilliseconds: Double?
 
     package enum CodingKeys: String, CodingKey {
-        case run, steps, seconds, parameters, score, audited, outvoted, rejected
+        case run, steps, seconds, parameters, score, audited, outvoted, rejected, incarnations
         case trainLoss = "train_loss"
         case validationLoss = "validation_loss"
         case tokensPerSecond = "tokens_per_second"
@@ -45,7 +48,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         run: String, steps: UInt64, trainLoss: Double?, validationLoss: Double?, tokensPerSecond: Double,
         seconds: Double,
         parameters: Int, parametersSHA256: String, ledgerHead: String, workersSeen: Int = 0, workersLost: Int = 0,
-        audited: Int? = nil, outvoted: Int? = nil,
+        audited: Int? = nil, outvoted: Int? = nil, incarnations: UInt64? = nil,
         score: Double? = nil, scoreName: String? = nil, firstStepMilliseconds: Double? = nil,
         rejected: [String: Int]? = nil
     ) {
@@ -63,6 +66,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         self.workersLost = workersLost
         self.audited = audited
         self.outvoted = outvoted
+        self.incarnations = incarnations
         self.score = score
         self.scoreName = scoreName
         self.firstStepMilliseconds = firstStepMilliseconds
@@ -84,6 +88,7 @@ package struct RunSummary: Codable, Sendable, Equatable {
         try members.encode(workersLost, forKey: .workersLost)
         try members.encodeIfPresent(audited, forKey: .audited)
         try members.encodeIfPresent(outvoted, forKey: .outvoted)
+        try members.encodeIfPresent(incarnations, forKey: .incarnations)
         try members.encodeIfPresent(rejected, forKey: .rejected)
         try members.encodeIfPresent(score, forKey: .score)
         try members.encodeIfPresent(scoreName, forKey: .scoreName)
