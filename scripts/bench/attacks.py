@@ -4,8 +4,8 @@
 
 A coordinator and two workers of one thread train over TCP on loopback. A window with the attack and one without follow one another;
 the figure is the median over pairs of the ratio of their steps, and beside it the rate at which the attack was made. Attackers are
-processes of the same machine at the lowest priority: what they compute themselves is part of what they cost. `curve` compares
-whole runs with keys and without.
+processes of the same machine at the lowest priority: what they compute themselves is part of what they cost, and is printed as a
+share of one core. `curve` compares whole runs with keys and without.
 """
 
 import argparse
@@ -308,6 +308,15 @@ class Run:
         shutil.rmtree(self.place)
 
 
+def processor_seconds(processes):
+    seconds = 0
+    for process in processes:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            seconds += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
 def attacker(function, run, count):
     os.nice(19)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -318,7 +327,7 @@ def attacker(function, run, count):
 def measure(name, options):
     title, keys, function, processes = ATTACKS[name]
     run = Run(options.lockstep, keys)
-    ratios, rates, speeds = [], [], []
+    ratios, rates, shares, speeds = [], [], [], []
     try:
         for pair in range(options.pairs):
             def quietly():
@@ -330,9 +339,10 @@ def measure(name, options):
                 for peer in peers:
                     peer.start()
                 time.sleep(0.3)
-                before = count.value
+                before, used = count.value, processor_seconds(peers)
                 speed = run.speed(options.window)
                 rates.append((count.value - before) / options.window)
+                shares.append((processor_seconds(peers) - used) / options.window)
                 for peer in peers:
                     peer.kill()
                     peer.join()
@@ -350,7 +360,7 @@ def measure(name, options):
         run.end()
     return {
         "attack": name, "what": title, "steps_per_second": statistics.median(speeds), "ratio": statistics.median(ratios),
-        "rate": statistics.median(rates), "coordinator_peak_mib": round(peak), "log_bytes": log,
+        "rate": statistics.median(rates), "attackers_share": statistics.median(shares), "coordinator_peak_mib": round(peak), "log_bytes": log,
     }
 
 
@@ -391,15 +401,17 @@ def main():
     if not options.json:
         model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
         print(f"{model}, {os.cpu_count()} processors; medians of {options.pairs} pairs of {options.window:g} s")
-        print("\n| attack | a second | steps/s without | of them with it | coordinator's peak, MiB |\n| --- | --- | --- | --- | --- |")
+        print("\n| attack | a second | attackers' share of a core | steps/s without | of them with it | coordinator's peak, MiB |")
+        print("|" + " --- |" * 6)
     for name in names:
         result = curve(options) if name == "curve" else measure(name, options)
         if options.json:
             print(json.dumps(result), flush=True)
             continue
         rate = f"{result['rate']:,.0f}" if "rate" in result else "–"
+        share = f"{100 * result['attackers_share']:.0f} %" if "rate" in result else "–"
         peak = f"{result['coordinator_peak_mib']}" if "rate" in result else "–"
-        print(f"| {result['what']} | {rate} | {result['steps_per_second']:.1f} | {100 * result['ratio']:.0f} % | {peak} |", flush=True)
+        print(f"| {result['what']} | {rate} | {share} | {result['steps_per_second']:.1f} | {100 * result['ratio']:.0f} % | {peak} |", flush=True)
 
 
 if __name__ == "__main__":
