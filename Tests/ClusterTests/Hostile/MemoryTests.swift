@@ -42,7 +42,9 @@ struct `A coordinator's memory` {
             while sent < 1024, connection.write(frame) { sent += 1 }
             #expect(sent < 1024)
         }
-        expectBounded(live, workers: 0)
+        // Of 4 GiB. What comes between two looks counts, and beside hundreds of other tests the next look may be late by seconds.
+        #expect(live.peakMemory < 4 * Self.rest, "\(live.peakMemory >> 20) MiB")
+        #expect(live.process.isRunning, "\(live.process.errors)")
         try live.finish(rejecting: ["waiting_bytes"])
     }
 
