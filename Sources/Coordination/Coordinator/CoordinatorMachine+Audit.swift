@@ -33,6 +33,8 @@ extension CoordinatorMachine {
     mutating func vote(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
         let step = progress!.step
         if let first = progress!.answers[subtree], first.isConfirmed {
+            // Its bytes were kept while it might have been the one that is right.
+            if partial.isStored { directives.append(.discard(step: step, subtree: subtree, from: worker)) }
             if first.assembly.agrees(with: partial.assembly) {
                 counters.equalAnswers += 1
             } else if outvote(worker, subtree), !progress!.isReduced {
