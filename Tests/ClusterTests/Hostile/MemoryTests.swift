@@ -27,7 +27,9 @@ struct `A coordinator's memory` {
             connection.write(content)
             return connection
         }
-        expectBounded(live, workers: 0)
+        // Of 600 MiB. What comes between two looks counts, and beside hundreds of other tests the next look may be late.
+        #expect(live.peakMemory < 450 << 20, "\(live.peakMemory >> 20) MiB")
+        #expect(live.process.isRunning, "\(live.process.errors)")
         #expect(connections.count == 600)
         try live.finish(rejecting: ["waiting_bytes"])
     }
@@ -42,7 +44,7 @@ struct `A coordinator's memory` {
             while sent < 1024, connection.write(frame) { sent += 1 }
             #expect(sent < 1024)
         }
-        // Of 4 GiB. What comes between two looks counts, and beside hundreds of other tests the next look may be late by seconds.
+        // Of 4 GiB, for the same reason.
         #expect(live.peakMemory < 4 * Self.rest, "\(live.peakMemory >> 20) MiB")
         #expect(live.process.isRunning, "\(live.process.errors)")
         try live.finish(rejecting: ["waiting_bytes"])
@@ -55,7 +57,9 @@ struct `A coordinator's memory` {
         try peer.join()
         try peer.sendHugeMessage(frames: 10_000)
         #expect(live.process.wait { live.process.errors.contains("was cut") }, "\(live.process.errors)")
-        expectBounded(live, workers: 1)
+        // Of 10 GiB, for the same reason.
+        #expect(live.peakMemory < 4 * Self.rest, "\(live.peakMemory >> 20) MiB")
+        #expect(live.process.isRunning, "\(live.process.errors)")
         try live.finish(rejecting: ["waiting_bytes"])
     }
 
