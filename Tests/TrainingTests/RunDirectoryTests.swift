@@ -138,6 +138,24 @@ internal import Training
         }
     }
 
+    @Test func `a run that was moved away or replaced while it was held writes nothing to what lies there now`() throws
+    {
+        try T.withPath { path in
+            try T.makeRun(path, to: 2, every: 1)
+            let (moved, run) = (path + ".moved", try RunDirectory(path).hold())
+            defer { try? FileManager.default.removeItem(atPath: moved) }
+            let resumption = try run.resume()
+            try FileManager.default.moveItem(atPath: path, toPath: moved)
+            let gone = T.error { try run.writeCheckpoint(T.files(2), after: resumption.ledger) }
+            #expect(gone?.message.hasPrefix("\(path): moved, removed or replaced while the run was held") == true)
+            try T.makeRun(path, to: 1, every: 1)
+            let before = try FileManager.default.subpathsOfDirectory(atPath: path).sorted()
+            let replaced = T.error { try run.writeCheckpoint(T.files(2), after: resumption.ledger) }
+            #expect(replaced?.message.hasPrefix("\(path): moved, removed or replaced") == true)
+            #expect(try FileManager.default.subpathsOfDirectory(atPath: path).sorted() == before)
+        }
+    }
+
     @Test func `an incarnation that is damaged anywhere is not taken for another, nor begun anew`() throws {
         try T.withPath { path in
             try T.makeRun(path, to: 1, every: 1)

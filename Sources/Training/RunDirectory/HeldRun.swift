@@ -61,12 +61,14 @@ package final class HeldRun: Sendable {
     func writeCheckpoint(
         _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?
     ) throws(RunError) {
+        try lock.requirePlace(directory.path)
         for path in [directory.ledgerPath, directory.metricsPath] { try FileSystem.synchronizeFile(path) }
         try checkpoints.write(
             step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss)
     }
 
     package func writeSummary(_ summary: RunSummary) throws(RunError) {
+        try lock.requirePlace(directory.path)
         try FileSystem.writeAtomically(
             Array(try summary.json().utf8), to: RunDirectory.summaryName, in: directory.path)
     }

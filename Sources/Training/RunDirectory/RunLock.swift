@@ -46,6 +46,21 @@ final class RunLock: Sendable {
         else { throw RunError(FileFailure("write", path, number: errno)) }
     }
 
+    /// Sees that the run still lies at its path: the lock is the directory's, and everything else goes by the path.
+    ///
+    /// - Throws: when the directory was moved or replaced; what lies there now is somebody else's, and nothing of it may change.
+    func requirePlace(_ run: String) throws(RunError) {
+        var (held, found) = (stat(), stat())
+        guard unsafe fstat(directory, &held) == 0, unsafe stat(run, &found) == 0, held.st_dev == found.st_dev,
+            held.st_ino == found.st_ino
+        else {
+            throw RunError(
+                .damaged,
+                "\(run): moved, removed or replaced while the run was held; expected the directory that it was in, and nothing was written to what lies there now"
+            ).midway
+        }
+    }
+
     deinit {
         close(descriptor)
         close(directory)

@@ -9,7 +9,8 @@ package struct RunComparison: Sendable {
     /// Settings in which the two runs differ, a sentence each.
     package let settings: [String]
 
-    package var isIdentical: Bool { difference == nil }
+    /// Of runs without a step in common nothing is known.
+    package var isIdentical: Bool { difference == nil && min(steps.0, steps.1) > 0 }
 
     package init(_ left: String, _ right: String) throws {
         let directories = (try RunDirectory(left), try RunDirectory(right))
