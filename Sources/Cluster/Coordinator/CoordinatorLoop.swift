@@ -231,9 +231,7 @@ package final class CoordinatorLoop {
 
     private func flush(_ sockets: borrowing CoordinatorSockets) throws -> [WorkerID] {
         guard !outbox.isEmpty else { return [] }
-        let begin = Trace.now()
-        defer { if Trace.isOn { Trace.record(.send, since: begin) } }
-        return try outbox.flush(sockets.data, at: clock.now - begun)
+        return try Trace.span(.send) { try outbox.flush(sockets.data, at: clock.now - begun) }
     }
 
     private func take(_ arrival: Arrival) {

@@ -70,10 +70,10 @@ struct CoordinatorSockets: ~Copyable {
         within patience: Duration, memory: SharedMemory?, team: ThreadTeam, _ take: (Arrival) -> Void
     ) throws {
         guard let ready = try Trace.span(.wait, { try poller.wait(within: patience) }) else { return }
-        let begin = Trace.now()
-        defer { if Trace.isOn { Trace.record(.receive, since: begin) } }
-        if ready[dataSlot].contains(.readable) { try drain(data, memory, team, take) }
-        if ready[controlSlot].contains(.readable) { try drain(control, memory, team, take) }
+        try Trace.span(.receive) {
+            if ready[dataSlot].contains(.readable) { try drain(data, memory, team, take) }
+            if ready[controlSlot].contains(.readable) { try drain(control, memory, team, take) }
+        }
     }
 
     private func drain(

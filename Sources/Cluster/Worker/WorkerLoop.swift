@@ -112,12 +112,8 @@ package final class WorkerLoop {
                 isWaiting = false
                 if !machine.isRegistered { note("waiting for a coordinator at \(endpoint)") }
             }
-            let waitingSince = Trace.now()
-            let arrived = try socket.receive(within: .milliseconds(100), maximumFrames: 4)
-            if Trace.isOn { Trace.record(.wait, since: waitingSince) }
-            if let received = arrived {
-                try take(received, socket, context)
-            }
+            let arrived = try Trace.span(.wait) { try socket.receive(within: .milliseconds(100), maximumFrames: 4) }
+            if let arrived { try take(arrived, socket, context) }
             if clock.now - lastTick > .milliseconds(100) {
                 lastTick = clock.now
                 while let event = try monitor.next() { handshake.note(event.kind, at: lastTick - begun) }
@@ -179,7 +175,9 @@ package final class WorkerLoop {
             bytes.replaceSubrange(frame.offset..<frame.offset + frame.length, with: payload.bytes)
             assignments[frame.range] = bytes
         case .compute(let step, let range): try compute(step, range, socket, context)
-        case .sendAnswer(let step, let subtree): try sendAnswer(step, subtree, socket)
+        case .sendAnswer(let step, let subtree):
+            defer { TraceLog.flush() }
+            try Trace.span(.send) { try sendAnswer(step, subtree, socket) }
         case .forget:
             assignments = [:]
             answers = []
@@ -287,11 +285,6 @@ package final class WorkerLoop {
         let frames = { [run, incarnation] (byteCount: Int) in
             StreamFrames(
                 .answer, run: run, incarnation: incarnation, step: step, shards: subtree.range, total: byteCount)
-        }
-        let begin = Trace.now()
-        defer {
-            if Trace.isOn { Trace.record(.send, since: begin) }
-            TraceLog.flush()
         }
         var stream: OutgoingStream
         if let place = memory?.answers.place(of: content) {
