@@ -44,7 +44,7 @@ struct ChaosCosts {
     mutating func stepDone(_ step: UInt64, at now: ContinuousClock.Instant) {
         guard step > lastReport?.step ?? 0 else { return }
         if open.isEmpty, let lastReport {
-            quiet.seconds += (now - lastReport.time).inSeconds
+            quiet.seconds += (now - lastReport.time) / .seconds(1)
             quiet.steps += step - lastReport.step
         }
         lastReport = (step, now)
@@ -57,7 +57,7 @@ struct ChaosCosts {
     private mutating func close(at now: ContinuousClock.Instant, all: Bool) {
         for index in open.indices.reversed() where all || now >= open[index].ends {
             var window = open.remove(at: index)
-            window.seconds = (now - window.begun).inSeconds
+            window.seconds = (now - window.begun) / .seconds(1)
             window.steps = (lastReport?.step ?? 0) - window.firstStep
             closed.append(window)
         }
@@ -86,8 +86,4 @@ struct ChaosCosts {
         }
         return lines
     }
-}
-
-extension Duration {
-    fileprivate var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
