@@ -1,10 +1,13 @@
 """Network namespaces of these trials. A device made in one ends with the process that holds it, and with the namespace."""
 
+import contextlib
+import ctypes
 import os
 import re
 import subprocess
 
 DIRECTORY = "/run/netns"
+CLONE_NEWNET = 0x40000000
 
 
 def prefix(process=None):
@@ -41,6 +44,23 @@ def can_make():
     if made:
         remove(name)
     return made
+
+
+@contextlib.contextmanager
+def inside(name):
+    """This thread goes into a namespace and comes back: what is opened within stays there."""
+    library = ctypes.CDLL(None, use_errno=True)
+
+    def enter(namespace):
+        if library.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+    with open("/proc/thread-self/ns/net") as here, open(f"{DIRECTORY}/{name}") as there:
+        enter(there)
+        try:
+            yield
+        finally:
+            enter(here)
 
 
 class Namespace:

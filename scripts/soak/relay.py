@@ -5,14 +5,14 @@ back by this process: late, slowly, in one direction only, or not at all.
 """
 
 import asyncio
-import ctypes
 import os
 import socket
 import threading
 
+import namespaces
+
 SEGMENT = 1448
 RETRANSMISSION = 0.2
-CLONE_NEWNET = 0x40000000
 
 
 class Fault:
@@ -32,20 +32,13 @@ class Fault:
 
 
 def listen(namespace, port):
-    """A socket in the namespace. This thread goes in and comes back."""
-    library = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net") as here, open(f"/run/netns/{namespace.name}") as there:
-        if library.setns(there.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        try:
-            listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", port))
-            listener.listen(64)
-            return listener
-        finally:
-            if library.setns(here.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+    """A socket in the namespace."""
+    with namespaces.inside(namespace.name):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(64)
+        return listener
 
 
 class Relay:

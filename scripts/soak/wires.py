@@ -6,7 +6,6 @@ any more; `reset`, which breaks every connection there is. With the end of its i
 end with it.
 """
 
-import ctypes
 import fcntl
 import heapq
 import itertools
@@ -20,7 +19,8 @@ import subprocess
 import sys
 import time
 
-CLONE_NEWNET = 0x40000000
+import namespaces
+
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 TCP, RST, ACK = 6, 0x04, 0x10
 
@@ -77,20 +77,13 @@ def checksum(data):
 
 
 def device(namespace, address):
-    """A TUN device in a namespace, with that address. This process goes in and comes back."""
-    library = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/self/ns/net") as here, open(f"/run/netns/{namespace}") as there:
-        if library.setns(there.fileno(), CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        try:
-            tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-            fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"soak", IFF_TUN | IFF_NO_PI))
-            subprocess.run(["ip", "addr", "add", f"{address}/24", "dev", "soak"], check=True)
-            subprocess.run(["ip", "link", "set", "soak", "up"], check=True)
-            return tun
-        finally:
-            if library.setns(here.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+    """A TUN device in a namespace, with that address."""
+    with namespaces.inside(namespace):
+        tun = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"soak", IFF_TUN | IFF_NO_PI))
+        subprocess.run(["ip", "addr", "add", f"{address}/24", "dev", "soak"], check=True)
+        subprocess.run(["ip", "link", "set", "soak", "up"], check=True)
+        return tun
 
 
 class Wires:
