@@ -9,15 +9,7 @@
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma"), min_vector_width(512))), apply_to = function)
 
-#define CK_MASKED
-#define CK_W 16
-#define CK_ROWS 12
-typedef __m512 ck_vector;
-#define CK_VFMA(a, b, c) _mm512_fmadd_ps((a), (b), (c))
-#define CK_VSET(x) _mm512_set1_ps(x)
-#define CK_VLOAD(p) _mm512_loadu_ps(p)
-#define CK_VSTORE(p, v) _mm512_storeu_ps((p), (v))
-#define CK_SQRT(x) __builtin_elementwise_sqrt(x)
+#include "vectors_avx512.h"
 #define CK_DOT(c, a, b) _mm512_dpbf16_ps((c), (__m512bh)(a), (__m512bh)(b))
 #define CK_SIDE_PAIRS(first, second) ((__m512)_mm512_cvtne2ps_pbh((second), (first)))
 #define CK_PAIRS(even, odd) ck_interleaved(_mm512_cvtne2ps_pbh((odd), (even)))

@@ -36,6 +36,23 @@ static void ck_pack_side_rows(const float *a, ptrdiff_t row_stride, size_t count
     for (size_t row = 0; row < count; row++) ck_pair_row(k, a + (ptrdiff_t)row * row_stride, packed + row * stride);
 }
 
+// One word of each of `count` rows or columns `stride` floats apart: of their even k and of the odd one behind it; NULL is zero.
+static void ck_pair_line(size_t count, const float *even, const float *odd, ptrdiff_t stride, ck_k_axis axis, float *line) {
+    if (stride == 1) {
+        // The next stretch: as a rule each of its lines lies in a page of its own, which the processor does not foresee.
+        for (size_t i = 0; i < count; i += 16) {
+            __builtin_prefetch(even + ck_pack_stretch * axis.inner_stride + (ptrdiff_t)i);
+            __builtin_prefetch(even + (ck_pack_stretch + 1) * axis.inner_stride + (ptrdiff_t)i);
+        }
+        ck_interleave(count, even, odd, line);
+        return;
+    }
+    for (size_t i = 0; i < count; i++, even += stride) {
+        line[i] = ck_pair(*even, odd ? *odd : 0.0f);
+        if (odd) odd += stride;
+    }
+}
+
 // Packs rows first ..< first + count of A, words from ..< from + depth of k, tile after tile, each [word][rows of the tile].
 static void ck_pack_rows_bf16(const float *a, ptrdiff_t row_stride, ck_k_axis axis, size_t k, size_t first, size_t count, size_t tiles,
                               size_t from, size_t depth, float *packed) {
@@ -48,19 +65,7 @@ static void ck_pack_rows_bf16(const float *a, ptrdiff_t row_stride, ck_k_axis ax
             const float *even = ck_next(&walk, axis);
             const float *odd = 2 * (from + done + s) + 1 < k ? ck_next(&walk, axis) : NULL;
             float *line = lines + s * count;
-            if (row_stride == 1) {
-                // The next stretch: as a rule each of its lines lies in a page of its own, which the processor does not foresee.
-                for (size_t i = 0; i < count; i += 16) {
-                    __builtin_prefetch(even + ck_pack_stretch * axis.inner_stride + (ptrdiff_t)i);
-                    __builtin_prefetch(even + (ck_pack_stretch + 1) * axis.inner_stride + (ptrdiff_t)i);
-                }
-                ck_interleave(count, even, odd, line);
-            } else {
-                for (size_t i = 0; i < count; i++, even += row_stride) {
-                    line[i] = ck_pair(*even, odd ? *odd : 0.0f);
-                    if (odd) odd += row_stride;
-                }
-            }
+            ck_pair_line(count, even, odd, row_stride, axis, line);
         }
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t low = ck_tile_first(count, tiles, tile), rows = ck_tile_first(count, tiles, tile + 1) - low;
@@ -110,16 +115,7 @@ static void pack_bf16_(size_t k, size_t n, const float *b, ck_k_axis axis, ptrdi
         for (size_t word = 0; word < words; word++) {
             const float *even = ck_next(&walk, axis), *odd = 2 * word + 1 < k ? ck_next(&walk, axis) : NULL;
             float *out = packed + word * CK_PANEL;
-            if (n_stride == 1) {
-                for (size_t line = 0; line < CK_PANEL; line += 16) {
-                    __builtin_prefetch(even + ck_pack_stretch * axis.inner_stride + (ptrdiff_t)line);
-                    __builtin_prefetch(even + (ck_pack_stretch + 1) * axis.inner_stride + (ptrdiff_t)line);
-                }
-                ck_interleave(width, even, odd, out);
-            } else {
-                for (size_t j = 0; j < width; j++)
-                    out[j] = ck_pair(even[(ptrdiff_t)j * n_stride], odd ? odd[(ptrdiff_t)j * n_stride] : 0.0f);
-            }
+            ck_pair_line(width, even, odd, n_stride, axis, out);
             for (size_t j = width; j < CK_PANEL; j++) out[j] = 0.0f;
         }
     }
