@@ -51,7 +51,7 @@ extension HeldRun {
             do {
                 let checkpoint = try checkpoints.verified(step)
                 let mark = survey.marks[step]
-                if let mark, checkpoint.ledgerHead == String(decoding: mark.hash, as: UTF8.self) {
+                if let mark, checkpoint.follows(mark.hash) {
                     guard mark.damages > 0 else { return (checkpoint, skipped) }
                     behind = behind ?? (checkpoint, skipped)
                     objection = survey.absence(in: directory.ledgerPath)

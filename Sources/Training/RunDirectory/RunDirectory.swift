@@ -109,7 +109,10 @@ package struct RunDirectory: Sendable, Equatable {
     package func readLedger(
         _ body: (LedgerEntry) throws(RunError) -> Void = { _ in }
     ) throws(RunError) -> LedgerReading {
-        try LedgerReading.read(path: ledgerPath) { entry, _, _ throws(RunError) in try body(entry) }
+        try LedgerReading.read(path: ledgerPath) { entry throws(RunError) in
+            try body(entry)
+            return true
+        }
     }
 
     /// Makes this process the one that writes the run.

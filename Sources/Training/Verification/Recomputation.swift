@@ -152,8 +152,7 @@ struct Recomputation {
         do {
             let checkpoint = try verification.directory.checkpoint(step: step)
             pending = try SessionState.read(checkpoint)?.pending != nil
-            let name = String(decoding: head, as: UTF8.self)
-            if checkpoint.ledgerHead != name {
+            if !checkpoint.follows(head) {
                 what = "its manifest names another line of the ledger"
             } else if let stored = checkpoint.manifest.validationLoss, stored != validated?.validation.loss,
                 !stored.isNaN

@@ -67,11 +67,7 @@ package struct RunVerification {
         for step in claims.checkpoints.sorted(by: >) where step < first {
             do {
                 let checkpoint = try directory.checkpoint(step: step)
-                if let mark = survey.marks[step],
-                    checkpoint.ledgerHead == String(decoding: mark.hash, as: UTF8.self)
-                {
-                    return (checkpoint, notes)
-                }
+                if let mark = survey.marks[step], checkpoint.follows(mark.hash) { return (checkpoint, notes) }
                 notes.append("checkpoint of step \(step) skipped: the ledger's line is not the checkpoint's")
             } catch { notes.append("checkpoint of step \(step) skipped: \(error)") }
         }

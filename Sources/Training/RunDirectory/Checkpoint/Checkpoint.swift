@@ -6,6 +6,8 @@ package struct Checkpoint: Sendable {
     package let step: UInt64
     /// Hash of the ledger's line of `step`, in hexadecimal.
     package var ledgerHead: String { manifest.ledgerHead }
+    /// Whether the ledger's line with that hash is the one that the checkpoint was written after.
+    func follows(_ hash: [UInt8]) -> Bool { ledgerHead.utf8.elementsEqual(hash) }
     let manifest: CheckpointManifest
 
     /// Reads every file of the checkpoint in `path` and holds it against the manifest.

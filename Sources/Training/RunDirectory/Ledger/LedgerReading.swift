@@ -15,31 +15,12 @@ package struct LedgerReading: Sendable {
 
     var headDigits = LedgerLine.noHash
 
-    /// Reads `path` up to the first line that does not verify, and hands each that does to `body`.
+    /// Reads `path` up to the first line that does not verify, for as long as `goesOn` says so of the entry it is handed.
     ///
-    /// A ledger that is not there is an empty one. `body` gets the entry, its hash in hexadecimal as ASCII, and the place at
-    /// which its line ends.
+    /// A ledger that is not there is an empty one.
     static func read(
-        path: String, _ body: (LedgerEntry, _ hash: [UInt8], _ end: Int) throws(RunError) -> Void = { _, _, _ in }
+        path: String, while goesOn: (LedgerEntry) throws(RunError) -> Bool
     ) throws(RunError) -> LedgerReading {
-        do {
-            return try read(
-                path: path,
-                goingOn: { entry, hash, end in
-                    try body(entry, hash, end)
-                    return true
-                })
-        } catch let error as RunError { throw error } catch { preconditionFailure("LedgerReading: \(error)") }
-    }
-
-    /// The same, for as long as `goesOn` says so of the entry it is handed.
-    static func read(path: String, while goesOn: (LedgerEntry) throws -> Bool) throws -> LedgerReading {
-        try read(path: path, goingOn: { entry, _, _ in try goesOn(entry) })
-    }
-
-    private static func read(
-        path: String, goingOn body: (LedgerEntry, _ hash: [UInt8], _ end: Int) throws -> Bool
-    ) throws -> LedgerReading {
         var reading = LedgerReading()
         guard FileSystem.kind(of: path) != nil else { return reading }
         var cursor = try LedgerCursor(path: path)
@@ -53,7 +34,7 @@ package struct LedgerReading: Sendable {
                 reading.steps = line.entry.step
                 reading.byteCount = end
                 reading.headDigits = line.hash
-                guard try body(line.entry, line.hash, end) else { return reading }
+                guard try goesOn(line.entry) else { return reading }
             }
         }
         return reading
