@@ -8,7 +8,7 @@ internal import Tracing
 package final class ModuleComputer<Task: DistributedTask> {
     package let model: Task.Model
     package let layout: ParameterLayout
-    private let forms: PackedLayout
+    let forms: PackedLayout
     private let task: Task
     let seed: UInt64
 

@@ -44,7 +44,8 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         self.clipNorm = clipNorm
         self.learningRate = learningRate
         computer = ModuleComputer(task, seed: seed, precision: precision)
-        update = StepUpdate(computer.layout, shards: shards, optimizer: optimizer(computer.model.parameters))
+        update = StepUpdate(
+            computer.layout, forms: computer.forms, shards: shards, optimizer: optimizer(computer.model.parameters))
     }
 
     package var isDone: Bool { step >= steps }
@@ -134,7 +135,7 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         set { update.team = ThreadTeam(threads: newValue) }
     }
 
-    package var packedCount: Int { update.forms.count }
+    package var packedCount: Int { computer.packedCount }
 
     package func exportParameters(to place: ParameterPlace) {
         exportParameters(into: place.values)

@@ -41,7 +41,7 @@ package final class Trainer {
         self.source = source
         computer = ShardComputer(configuration.model(vocabularySize: source.vocabulary.count))
         update = StepUpdate(
-            computer.layout, shards: configuration.shards,
+            computer.layout, forms: computer.forms, shards: configuration.shards,
             optimizer: configuration.makeOptimizer(computer.model.parameters))
         carried = source.carriesState ? .zeros(rows: configuration.batchSize, of: computer.description) : nil
     }
@@ -121,7 +121,7 @@ package final class Trainer {
     /// Whether every shard of the step is in.
     package var isReduced: Bool { update.isReduced }
 
-    package var packedCount: Int { update.forms.count }
+    package var packedCount: Int { computer.packedCount }
 
     package func exportParameters(to place: ParameterPlace) {
         exportParameters(into: place.values)

@@ -8,8 +8,7 @@ internal import Tracing
 struct StepUpdate {
     let layout: ParameterLayout
     let optimizer: ElementwiseOptimizer
-    /// Of the parameters, in the layout's order.
-    let forms: PackedLayout
+    private let forms: PackedLayout
     private let shards: Int
     /// For sums and updates of large models; bits do not depend on it.
     var team = ThreadTeam.alone
@@ -17,12 +16,13 @@ struct StepUpdate {
     private let byName: [Int]
     private var tree: ReductionTree<SubtreeAnswer>
 
-    init(_ layout: ParameterLayout, shards: Int, optimizer: ElementwiseOptimizer) {
+    /// - Parameter forms: of the parameters, as workers adopt them.
+    init(_ layout: ParameterLayout, forms: PackedLayout, shards: Int, optimizer: ElementwiseOptimizer) {
         self.layout = layout
+        self.forms = forms
         self.shards = shards
         byName = layout.indicesByName
         self.optimizer = optimizer
-        forms = PackedLayout(optimizer.slots.map(\.parameter))
         tree = Self.emptyTree(shards, .alone)
     }
 
