@@ -52,6 +52,11 @@ private struct Traces {
 extension Workplace {
     fileprivate var traces: Traces { Traces(path: path) }
 
+    /// Starts a training of two workers that leaves traces.
+    fileprivate func supervise(_ common: [String]) throws -> RunningProcess {
+        try start(["train"] + common + ["--run", "\(path)/run", "--workers", "2"], environment: traces.environment)
+    }
+
     fileprivate func expected(_ common: [String]) throws -> String {
         let hash = try run(["train"] + common + ["--run", "\(path)/alone"]).member("parameters_sha256")
         #expect(hash.count == 64)
@@ -66,8 +71,7 @@ struct `A supervised run` {
         let traces = place.traces
         let common = ["--data", try place.text(), "--steps", "3000"] + small
         let expected = try place.expected(common)
-        let process = try place.start(
-            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        let process = try place.supervise(common)
         for death in 1...2 {
             #expect(process.wait { traces.content("run/incarnation").hasPrefix("\(death) ") })
             #expect(traces.isTraining(process))
@@ -143,8 +147,7 @@ struct `A supervised run` {
         let traces = place.traces
         let common = ["--data", try place.text(), "--steps", "1500"] + small
         let expected = try place.expected(common)
-        let process = try place.start(
-            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        let process = try place.supervise(common)
         #expect(traces.isTraining(process))
         // A coordinator that does not answer.
         kill(try #require(process.coordinator), SIGSTOP)
@@ -168,8 +171,7 @@ struct `A supervised run` {
         let traces = place.traces
         let common = ["--data", try place.text(), "--steps", "1500"] + small
         let expected = try place.expected(common)
-        let process = try place.start(
-            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        let process = try place.supervise(common)
         #expect(traces.isTraining(process, after: 20))
         let coordinator = try #require(process.coordinator)
         kill(coordinator, SIGSTOP)
@@ -208,8 +210,7 @@ struct `A supervised run` {
         let traces = place.traces
         let common = ["--data", try place.text(), "--steps", "1500"] + small
         let expected = try place.expected(common)
-        let process = try place.start(
-            ["train"] + common + ["--run", "\(place.path)/run", "--workers", "2"], environment: traces.environment)
+        let process = try place.supervise(common)
         #expect(traces.isTraining(process))
         let stopped = try #require(process.children.first)
         kill(stopped, SIGSTOP)
