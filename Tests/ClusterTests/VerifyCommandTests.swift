@@ -34,12 +34,20 @@ struct `The verify and diff commands` {
         let compared = try place.run(["diff", "\(place.path)/a", "\(place.path)/b"])
         #expect(compared.code == 1 && compared.output.hasPrefix("step 1: differs in parameters of "), "\(compared)")
         #expect(compared.errors.hasPrefix("settings differ in weightDecay: 0 and 0.1"), "\(compared)")
-        // Other settings in run.json are other computations.
+        // Other settings in run.json are those of another run.
         let record = "\(place.path)/a/run.json"
         let text = try String(contentsOfFile: record, encoding: .utf8)
         let changed = text.replacingOccurrences(of: #""weightDecay" : 0"#, with: #""weightDecay" : 0.1"#)
         #expect(changed != text)
         try changed.write(toFile: record, atomically: true, encoding: .utf8)
+        let edited = try place.run(["verify", "\(place.path)/a"])
+        #expect(edited.code == 2 && edited.output.isEmpty)
+        #expect(edited.errors.contains("a/run.json: changed since the run began: weightDecay: 0 and 0.1"), "\(edited)")
+        try text.write(toFile: record, atomically: true, encoding: .utf8)
+        let metrics = "\(place.path)/a/metrics.jsonl"
+        let forged = try String(contentsOfFile: metrics, encoding: .utf8).replacing(
+            try Regex(#""loss":[0-9.]*"#), with: #""loss":0.5"#, maxReplacements: 1)
+        try forged.write(toFile: metrics, atomically: true, encoding: .utf8)
         let verified = try place.run(["verify", "\(place.path)/a", "--json"])
         #expect(verified.code == 1 && verified.member("identical") == "0", "\(verified)")
         let wrong = try place.run(["verify", "\(place.path)/a", "--steps", "9..31"])

@@ -38,7 +38,13 @@ import Training
         let place = try trained()
         try place.write(Array(try lines(place, "ledger.jsonl").dropLast(2).joined()), to: "run/ledger.jsonl")
         let files = ["checkpoints/step-00000012", "summary.json", "metrics.jsonl", "latest"]
-        for file in files.prefix(gone) { try FileManager.default.removeItem(atPath: "\(place.path)/run/\(file)") }
+        for file in files.prefix(gone) {
+            if file == "metrics.jsonl" {
+                try place.write(Array(try lines(place, file).dropLast(2).joined()), to: "run/\(file)")
+            } else {
+                try FileManager.default.removeItem(atPath: "\(place.path)/run/\(file)")
+            }
+        }
         let result = try verify(place)
         #expect(
             result.finding
@@ -130,6 +136,77 @@ import Training
         #expect(
             result.finding?.hasPrefix("step 8: the ledger is identical, but not metrics.jsonl: \(member) is 0.125; ")
                 == true, "\(result)")
+    }
+
+    @Test(arguments: [1, 5, 8, 12])
+    func `names the first record of metrics that is missing, whatever is in its place`(step: Int) throws {
+        let place = try trained()
+        let whole = try lines(place, "metrics.jsonl")
+        let missing =
+            "step \(step): the ledger is identical, but metrics.jsonl has no record of the step; expected one"
+        for damage in [[], Array("{}\n".utf8), whole[step - 1].dropFirst(4) + []] {
+            var lines = whole
+            lines[step - 1] = damage
+            try place.write(Array(lines.joined()), to: "run/metrics.jsonl")
+            let finding = try #require(try verify(place).finding)
+            #expect(
+                damage.isEmpty
+                    ? finding == missing
+                    : finding.hasPrefix("\(missing); \(place.path)/run/metrics.jsonl: line \(step): "), "\(finding)")
+            if step > 1 { #expect(try verify(place, steps: 1...UInt64(step - 1)).isIdentical) }
+        }
+        // A line too many.
+        try place.write(Array((whole + [Array("x\n".utf8)]).joined()), to: "run/metrics.jsonl")
+        #expect(try verify(place).finding?.hasPrefix("\(place.path)/run/metrics.jsonl: line 13: ") == true)
+    }
+
+    @Test func `names a record of metrics without the validation that was due`() throws {
+        let place = try trained()
+        let text = String(decoding: try place.bytes("run/metrics.jsonl"), as: UTF8.self)
+        let forged = text.replacing(try Regex(#","validation_loss":[0-9.e-]*"#), with: "", maxReplacements: 1)
+        #expect(forged != text)
+        try place.write(Array(forged.utf8), to: "run/metrics.jsonl")
+        let finding = try #require(try verify(place).finding)
+        #expect(
+            finding.hasPrefix(
+                "step 4: the ledger is identical, but not metrics.jsonl: validation_loss is null; recomputed, "),
+            "\(finding)")
+    }
+
+    @Test(arguments: [
+        (#""lastLoss" : "#, #""lastLoss" : 1"#, "lastLoss is 1"),
+        (#""hasDiverged" : "#, #""hasDiverged" : true, "was" : "#, "hasDiverged is true; recomputed, false"),
+        (#""tokens" : "#, #""tokens" : 1"#, "validation.tokens is 1"),
+        (#""loss" : "#, #""loss" : 1"#, "validation.loss is 1"),
+        (#""validation" : "#, #""other" : "#, "validation.loss is null; recomputed, "),
+        (#""batchSize" : "#, #""batchSize" : 1"#, "of other settings than run.json: batchSize: 124 and 24"),
+        (#""run" : ""#, #""run" : "a"#, "of other settings than run.json: run: "),
+        (#""hasDiverged" : "#, #""score" : {"name" : "x", "value" : 1}, "hasDiverged" : "#, "score.name is x"),
+        (
+            #""hasDiverged" : "#,
+            #""pending" : {"step" : 11, "loss" : 1, "learning_rate" : 1, "gradient_norm" : 1}, "hasDiverged" : "#,
+            "pending.step is 11; recomputed, null"
+        ),
+    ])
+    func `names the member of a session that was forged with a manifest of its own`(
+        old: String, new: String, difference: String
+    ) throws {
+        let place = try trained(upTo: 11)
+        let session = try place.resume("run")
+        let checkpoint = try session.held.directory.checkpoint(step: 11)
+        let files = try checkpoint.fileNames.map { name in
+            let bytes = try checkpoint.bytes(name)
+            guard name == "session.json" else { return CheckpointFile.bytes(name, bytes) }
+            let text = String(decoding: bytes, as: UTF8.self)
+            let forged = text.replacing(old, with: new, maxReplacements: 1)
+            #expect(forged != text, "\(text)")
+            return CheckpointFile.bytes(name, Array(forged.utf8))
+        }
+        #expect(try verify(place).isIdentical)
+        try session.held.writeCheckpoint(files, after: try session.held.resume().ledger)
+        let result = try verify(place)
+        #expect(result.differingCheckpoint == 11, "\(result)")
+        #expect(result.finding?.contains("but not the checkpoint: session.json: \(difference)") == true, "\(result)")
     }
 
     @Test func `recomputes damaged lines, and says whether the next follows from them`() throws {

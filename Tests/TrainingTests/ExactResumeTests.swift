@@ -61,6 +61,41 @@ import Training
         #expect(summary.validationLoss == whole.validationLoss && summary.trainLoss == whole.trainLoss)
     }
 
+    @Test(arguments: [UInt64(3), 6, 12])
+    func `has the best checkpoint of one that never stopped, though it stopped in a validation`(step: UInt64) throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration()
+        (configuration.validationEvery, configuration.keepCheckpoints) = (3, 1)
+        try place.begin("whole", configuration).train(upTo: step)
+        try leaveOff(place.begin("left", configuration), step)
+        #expect(try validationLosses(place, "left")[step] == "none")
+        // The one that dies in it, too, has it to do.
+        try resumeOnce(place, stopping: true)
+        try resumeOnce(place, stopping: false)
+        #expect(try validationLosses(place, "left") == validationLosses(place, "whole"))
+        try place.resume("whole").train(upTo: 12)
+        try resumeOnce(place, stopping: false, upTo: 12)
+        #expect(try validationLosses(place, "left") == validationLosses(place, "whole"))
+        try expectSameFiles(place, "left", "validation of step \(step)")
+        #expect(try place.resume("left").storedSummary() != nil)
+        #expect(try RunVerification(path: "\(place.path)/left", steps: nil, threads: 1).run().isIdentical)
+    }
+
+    /// Of each checkpoint, as its manifest has it.
+    private func validationLosses(_ place: borrowing RunPlace, _ name: String) throws -> [UInt64: String] {
+        struct Manifest: Decodable {
+            let step: UInt64
+            let validation_loss: Double?
+        }
+        var losses: [UInt64: String] = [:]
+        for directory in try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/\(name)/checkpoints") {
+            let bytes = try place.bytes("\(name)/checkpoints/\(directory)/manifest.json")
+            let manifest = try JSONDecoder().decode(Manifest.self, from: Data(bytes))
+            losses[manifest.step] = manifest.validation_loss.map { "\($0)" } ?? "none"
+        }
+        return losses
+    }
+
     /// Stops a session within the validation after `step`.
     private func leaveOff(_ session: RunSession, _ step: UInt64) throws {
         try kill(session, after: step - 1)
@@ -100,7 +135,8 @@ import Training
         ] {
             #expect(text.contains(old))
             try place.write(Array(text.replacing(old, with: new).utf8), to: "run/run.json")
-            #expect(sentence().hasPrefix("\(place.path)/run/run.json: changed since step 5: \(change); expected "))
+            #expect(
+                sentence().hasPrefix("\(place.path)/run/run.json: changed since the run began: \(change); expected "))
         }
         try place.write(record, to: "run/run.json")
         let data = try place.bytes("text")

@@ -185,6 +185,63 @@ internal import Training
         }
     }
 
+    @Test func `an incarnation that is gone or older than the lock's is counted on from there, never begun anew`()
+        throws
+    {
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            for _ in 2...4 { _ = try RunDirectory(path).hold() }
+            let old = try T.read(path + "/incarnation")
+            try FileManager.default.removeItem(atPath: path + "/incarnation")
+            let run = try RunDirectory(path).hold()
+            #expect(run.incarnation == 5)
+            #expect(
+                run.notes == [
+                    "\(path)/incarnation: missing; written again from the lock file, which says that the last was 4"
+                ])
+            try T.write(old, to: path + "/incarnation")
+            #expect(run.incarnation == 5)
+        }
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            let old = try T.read(path + "/incarnation")
+            for _ in 2...3 { _ = try RunDirectory(path).hold() }
+            try T.write(old, to: path + "/incarnation")
+            #expect(try RunDirectory(path).hold().incarnation == 4)
+            // The lock alone may be removed: it looks as if it had been left behind.
+            try FileManager.default.removeItem(atPath: path + "/lock")
+            #expect(try RunDirectory(path).hold().incarnation == 5)
+            // As an earlier version left it, or damaged in any bit.
+            let lock = try T.read(path + "/lock")
+            let text = String(decoding: lock, as: UTF8.self)
+            try FileManager.default.removeItem(atPath: path + "/incarnation")
+            for bytes in [Array(text.replacing("\"5 ", with: "\"4 ").utf8), Array("{}\n".utf8), []] {
+                #expect(bytes != lock)
+                try T.write(bytes, to: path + "/lock")
+                let error = T.error { try RunDirectory(path).hold() }
+                #expect(error?.code == .damaged && error?.isBadInput == true)
+                #expect(
+                    error?.message.hasPrefix(
+                        "\(path)/incarnation: missing, and so is its number in the lock file, although ledger.jsonl says "
+                    )
+                        == true, "\(error?.message ?? "none")")
+                #expect(!FileManager.default.fileExists(atPath: path + "/incarnation"))
+            }
+            try T.write(Array("1000000\n".utf8), to: path + "/incarnation")
+            #expect(try RunDirectory(path).hold().incarnation == 1_000_001)
+        }
+    }
+
+    @Test func `a run that nobody came to hold has its first incarnation`() throws {
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            for name in try T.names(in: path) where name != "run.json" {
+                try FileManager.default.removeItem(atPath: "\(path)/\(name)")
+            }
+            #expect(try RunDirectory(path).hold().incarnation == 1)
+        }
+    }
+
     @Test func `the names of directories that are made for a run are brought to the disk`() throws {
         try T.withPath { path in
             let recorder = Recorder()

@@ -1,17 +1,19 @@
 internal import Foundation
 
 extension RunRecord {
-    /// What differs between two runs' records beside their names, as `hiddenSize: 16 and 32`; settings that shape nothing included.
-    package func differences(from other: RunRecord) throws(RunError) -> [String] {
-        let (own, others) = (try flattened(), try other.flattened())
+    /// What differs between two runs' records, as `hiddenSize: 16 and 32`; settings that shape nothing included.
+    ///
+    /// - Parameter named: whether the run's name and the version that began it are compared, too.
+    package func differences(from other: RunRecord, withNames named: Bool = false) throws(RunError) -> [String] {
+        let (own, others) = (try flattened(named), try other.flattened(named))
         let differing = Set(own.keys).union(others.keys).filter { own[$0] != others[$0] }
         return differing.sorted().map { "\($0): \(own[$0] ?? "not there") and \(others[$0] ?? "not there")" }
     }
 
     /// Every member by its path, as text.
-    private func flattened() throws(RunError) -> [String: String] {
+    private func flattened(_ named: Bool) throws(RunError) -> [String: String] {
         var record = self
-        (record.runID, record.version) = ("", "")
+        if !named { (record.runID, record.version) = ("", "") }
         let bytes = try JSONText.encode(record, .oneLine, as: "run.json")
         guard let object = try? JSONSerialization.jsonObject(with: Data(bytes)) else {
             preconditionFailure("RunRecord: its own JSON cannot be read")

@@ -17,10 +17,12 @@ extension RunSession {
         let trainer = Trainer(configuration, source: source)
         try initial?.load(into: trainer.computer.model)
         let held = try RunDirectory.create(at: path, configuration: record)
+        let beginning = try record.ledgerOrigin()
+        try held.writeOrigin(try RunOrigin(record))
         let session = try RunSession(
-            trainer: trainer, record: record, held: held, resumption: try held.resume(), state: nil,
+            trainer: trainer, record: record, held: held, resumption: try held.resume(from: beginning), state: nil,
             observer: observer, threads: threads)
-        if initial != nil { try session.saveBeginning() }
+        if initial != nil { try session.saveBeginning(from: beginning) }
         return session
     }
 
@@ -32,12 +34,19 @@ extension RunSession {
     ) throws -> RunSession {
         let directory = try RunDirectory(path)
         let record = try RunRecord(reading: directory, for: .training)
+        _ = try record.checkedOrigin(in: directory)
         let source = try record.openSource(of: path)
         let held = try directory.hold()
-        let resumption = try held.resume(accepting: { checkpoint throws(RunError) in
-            // Before the ledger is cut to it.
-            try record.requireSettings(of: checkpoint, path: path)
-        })
+        var beginning = try record.checkedOrigin(in: directory)
+        // A run of an earlier version that begins again begins as one of this.
+        if beginning == nil, try directory.checkpointSteps().isEmpty { beginning = try record.ledgerOrigin() }
+        let resumption = try held.resume(
+            from: beginning ?? LedgerLine.noHash,
+            accepting: { checkpoint throws(RunError) in
+                // Before the ledger is cut to it.
+                try record.requireSettings(of: checkpoint, path: path)
+            })
+        if beginning != nil { try held.restoreOrigin(record, observer) }
         let trainer = Trainer(record.configuration, source: source)
         var state: SessionState?
         if let checkpoint = resumption.checkpoint {
@@ -49,15 +58,28 @@ extension RunSession {
         let session = try RunSession(
             trainer: trainer, record: record, held: held, resumption: resumption, state: state, observer: observer,
             threads: threads)
-        if resumption.checkpoint == nil, record.initialParameters != nil { try session.saveBeginning() }
+        session.noteMissingRecords(resumption)
+        if resumption.checkpoint == nil, record.initialParameters != nil {
+            try session.saveBeginning(from: beginning ?? LedgerLine.noHash)
+        }
         return session
     }
 
     /// Keeps the parameters that the run was given: it can then be computed again when their file is gone.
-    private func saveBeginning() throws {
+    private func saveBeginning(from beginning: [UInt8]) throws {
         try held.writeCheckpoint(
-            checkpointFiles(), step: 0, ledgerHead: String(decoding: LedgerLine.noHash, as: UTF8.self),
+            checkpointFiles(), step: 0, ledgerHead: String(decoding: beginning, as: UTF8.self),
             keep: record.configuration.checkpointsKept, validationLoss: nil)
+    }
+}
+
+extension HeldRun {
+    /// Writes `origin.json` again when it is gone.
+    fileprivate func restoreOrigin(_ record: RunRecord, _ observer: any ProgressObserver) throws(RunError) {
+        let file = "\(directory.path)/\(RunOrigin.fileName)"
+        guard FileSystem.kind(of: file) == nil else { return }
+        try writeOrigin(try RunOrigin(record))
+        observer.note("\(file): missing; written again from run.json, from which the ledger begins")
     }
 }
 

@@ -74,14 +74,15 @@ package final class RunSession {
         _ = try ledger.append(LedgerEntry(report, parametersSHA256: hash))
         if let counts { try workers.note(counts) }
         let configuration = trainer.configuration
-        let validates = report.step % configuration.validationEvery == 0 || trainer.isDone
+        let validates = configuration.isValidationStep(report.step)
+        var record = MetricsRecord(report)
+        // Until it is done: a run that ends before that, however it does, has to make up for it.
+        if validates { state.pending = record }
         func conclude(_ outcome: ValidationOutcome?) throws {
-            var record = MetricsRecord(report)
-            if outcome == .leftOff {
-                state.pending = record
-            } else if validates || report.step % max(1, configuration.steps / 1000) == 0 {
+            if outcome != .leftOff, configuration.isRecordedStep(report.step) {
                 if outcome == .done { record.take(state.validation, state.score) }
                 try metrics.append(record)
+                state.pending = nil
             }
             if saves { try save(validationLoss: outcome == .done ? state.validation?.loss : nil) }
             observer.progressed(
@@ -102,6 +103,8 @@ package final class RunSession {
     package typealias FollowUp = (_ shouldStop: @escaping @Sendable () -> Bool) throws -> Void
 
     /// Makes up for a validation that was left off when the run was stopped: comes before the first step.
+    ///
+    /// The checkpoint of its step is written once more, with what came of it, so that it counts among the best like any other.
     package func catchUp(_ shouldStop: @escaping @Sendable () -> Bool) throws {
         guard var record = state.pending else { return }
         let outcome = validate(shouldStop)
@@ -110,7 +113,22 @@ package final class RunSession {
         if outcome == .done { record.take(state.validation, state.score) }
         // A process that died after this had come so far may have written the record.
         if metrics.step < record.step { try metrics.append(record) }
+        lastSaved = nil
+        try save(validationLoss: outcome == .done && trainer.isCheckpointStep ? state.validation?.loss : nil)
         pace.resume()
+    }
+
+    /// Says which records of metrics are gone for good: those of the steps before the checkpoint are not computed again.
+    func noteMissingRecords(_ resumption: Resumption) {
+        guard let checkpoint = resumption.checkpoint else { return }
+        let last = state.pending == nil ? checkpoint.step : checkpoint.step - 1
+        guard let missing = record.configuration.missingRecords(among: metrics.recorded, upTo: last) else { return }
+        let all = missing.count == 1 ? "" : ", the first of \(missing.count) that are missing"
+        let rest =
+            trainer.isDone
+            ? "that was before the checkpoint and is not computed again"
+            : "records are written again from step \(checkpoint.step + 1), after the checkpoint"
+        observer.note("\(held.directory.metricsPath): no record of step \(missing.first)\(all); \(rest)")
     }
 
     /// Begins to write a checkpoint of the state after the last step, unless there is one.

@@ -1,5 +1,3 @@
-internal import Interchange
-
 /// A run that this process, and no other, writes; let go with its last owner.
 package final class HeldRun: Sendable {
     package let directory: RunDirectory
@@ -11,7 +9,8 @@ package final class HeldRun: Sendable {
     private let lock: RunLock
     var checkpoints: CheckpointStore { CheckpointStore(run: directory.path) }
 
-    init(_ directory: RunDirectory, _ lock: RunLock) throws(RunError) {
+    /// - Parameter isNew: whether nobody has held the run before.
+    init(_ directory: RunDirectory, _ lock: RunLock, isNew: Bool) throws(RunError) {
         self.directory = directory
         self.lock = lock
         var notes: [String] = []
@@ -19,27 +18,14 @@ package final class HeldRun: Sendable {
             try FileSystem.remove("\(directory.path)/\(name)")
             notes.append("\(directory.path)/\(name): left by a process that died; removed")
         }
-        self.notes = notes + (try CheckpointStore(run: directory.path).tidy())
-        incarnation = try Self.nextIncarnation(directory.path)
-    }
-
-    private static func nextIncarnation(_ run: String) throws(RunError) -> UInt64 {
-        let path = "\(run)/\(IncarnationLine.fileName)"
-        var last: UInt64 = 0
-        if FileSystem.kind(of: path) != nil {
-            let bytes = try RunError.reading { () throws(FileFailure) in
-                try InputFile.contents(of: path, limit: IncarnationLine.limit)
-            }
-            guard let number = IncarnationLine.number(in: bytes), number < .max else {
-                throw RunError(
-                    .damaged,
-                    "\(path): got \(String(decoding: bytes.prefix(32), as: UTF8.self).json); expected a whole number and its checksum, as the run's last holder wrote them; one above all that held the run does as well, for instance 1000000, alone on its line"
-                )
-            }
-            last = number
-        }
-        try FileSystem.writeAtomically(IncarnationLine.bytes(last + 1), to: IncarnationLine.fileName, in: run)
-        return last + 1
+        notes += try CheckpointStore(run: directory.path).tidy()
+        let last = isNew ? 0 : try IncarnationLine.last(of: directory.path, lock, &notes)
+        // The lock's number is never below the file's: where one of them is lost, the other is safe to count on from.
+        try lock.record(incarnation: last + 1)
+        try FileSystem.writeAtomically(
+            IncarnationLine.bytes(last + 1), to: IncarnationLine.fileName, in: directory.path)
+        incarnation = last + 1
+        self.notes = notes
     }
 
     /// Writes a checkpoint of the ledger's last step so that it is there whole or not at all, then lets go of the oldest.
@@ -65,6 +51,13 @@ package final class HeldRun: Sendable {
         for path in [directory.ledgerPath, directory.metricsPath] { try FileSystem.synchronizeFile(path) }
         try checkpoints.write(
             step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss)
+    }
+
+    /// Takes down what the run begins with, before its first step.
+    func writeOrigin(_ origin: RunOrigin) throws(RunError) {
+        try lock.requirePlace(directory.path)
+        try FileSystem.writeAtomically(
+            try JSONText.encode(origin, .pretty, as: RunOrigin.fileName), to: RunOrigin.fileName, in: directory.path)
     }
 
     package func writeSummary(_ summary: RunSummary) throws(RunError) {

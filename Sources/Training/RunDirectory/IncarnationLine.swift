@@ -1,4 +1,5 @@
 internal import Coordination
+internal import Interchange
 
 /// What the file `incarnation` holds: a number, a space, and a checksum of the two, so that no damaged one passes for another.
 enum IncarnationLine {
@@ -12,6 +13,38 @@ enum IncarnationLine {
         line.append(hexadecimal: unsafe XXH64.hash(text.span.bytes))
         line.append(UInt8(ascii: "\n"))
         return line
+    }
+
+    /// The number of the last that held a run, whatever is left to tell it.
+    ///
+    /// - Parameters:
+    ///   - lock: this process's, which tells what the last holder took down there.
+    ///   - notes: where a sentence goes when the file is missing.
+    /// - Throws: `RunError.damaged` rather than to give a number that somebody may have held.
+    static func last(of run: String, _ lock: RunLock, _ notes: inout [String]) throws(RunError) -> UInt64 {
+        let path = "\(run)/\(fileName)"
+        guard FileSystem.kind(of: path) != nil else {
+            if let number = lock.lastIncarnation {
+                notes.append(
+                    "\(path): missing; written again from the lock file, which says that the last was \(number)")
+                return number
+            }
+            guard let witness = RunDirectory.grownNames.first(where: { FileSystem.kind(of: "\(run)/\($0)") != nil })
+            else { return 0 }
+            throw RunError(
+                .damaged,
+                "\(path): missing, and so is its number in the lock file, although \(witness) says that the run was held before; expected it as the last holder wrote it; a number above all that held the run does as well, for instance 1000000, alone on its line"
+            )
+        }
+        let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: path, limit: limit) }
+        guard let number = number(in: bytes), number < .max else {
+            throw RunError(
+                .damaged,
+                "\(path): got \(String(decoding: bytes.prefix(32), as: UTF8.self).json); expected a whole number and its checksum, as the run's last holder wrote them; one above all that held the run does as well, for instance 1000000, alone on its line"
+            )
+        }
+        // One that was put back from an older copy is behind the lock's.
+        return max(number, lock.lastIncarnation ?? 0)
     }
 
     /// Nil when the line is not as it was written. A number alone is one that an earlier version wrote.

@@ -7,27 +7,62 @@ package final class MetricsWriter {
     private var end: Int
     /// Of the last record; 0 before the first.
     private(set) var step: UInt64 = 0
+    /// Steps of the records that were there.
+    let recorded: [UInt64]
+    /// What was dropped beside records of later steps, or is not as it should be and stays, a sentence each.
+    let notes: [String]
 
-    /// Goes on after the records of `step` and earlier ones; later ones and a torn last line are removed.
+    /// Goes on after the records of `step` and earlier ones; later ones and whatever else follows them are removed.
     ///
-    /// Records have a member `step`, which never descends.
+    /// Records have a member `step`, which never descends. A line between two of them that is none stays where it is: it may be
+    /// all that is left of one.
     init(path: String, after step: UInt64) throws(RunError) {
         struct Record: Decodable { let step: UInt64 }
-        var (end, last) = (0, UInt64(0))
+        var recorded: [UInt64] = []
+        /// Numbers of lines that are no records: between records, and after the last of them.
+        var (between, behind): ([Int], [Int]) = ([], [])
+        var (end, number, tornBytes) = (0, 0, 0)
         if FileSystem.kind(of: path) != nil {
             let decoder = JSONDecoder()
             var lines = try LineReader(path: path)
-            while let line = try lines.next(), let lineEnd = line.end,
-                let record = try? decoder.decode(Record.self, from: Data(line.bytes)), record.step <= step
-            {
-                end = lineEnd
-                last = record.step
+            while let line = try lines.next() {
+                number += 1
+                if line.end == nil, lines.isAtEnd {
+                    tornBytes = line.bytes.count
+                } else if let lineEnd = line.end, let record = try? decoder.decode(Record.self, from: Data(line.bytes)),
+                    record.step >= recorded.last ?? 0
+                {
+                    guard record.step <= step else { continue }
+                    between += behind
+                    behind = []
+                    recorded.append(record.step)
+                    end = lineEnd
+                } else {
+                    behind.append(number)
+                }
             }
         }
+        var notes: [String] = []
+        if !between.isEmpty { notes.append("\(path): \(Self.sentence(between)); what is there stays as it is") }
+        if !behind.isEmpty {
+            notes.append(
+                "\(path): \(Self.sentence(behind)); dropped with all after the record of step \(recorded.last ?? 0)")
+        }
+        if tornBytes > 0 {
+            notes.append("\(path): the last line was cut short and was dropped (\(tornBytes) bytes)")
+        }
+        self.notes = notes
+        self.recorded = recorded
         file = try OutputFile(path: path, .existing)
         try file.truncate(to: end)
         self.end = end
-        self.step = last
+        self.step = recorded.last ?? 0
+    }
+
+    private static func sentence(_ lines: [Int]) -> String {
+        let more = lines.count > 5 ? " and \(lines.count - 5) more" : ""
+        let list = lines.prefix(5).map(String.init).joined(separator: ", ") + more
+        return lines.count == 1 ? "line \(list) is no record" : "lines \(list) are no records"
     }
 
     /// - Throws: `RunError`; the file is then as it was.

@@ -17,13 +17,17 @@ extension HeldRun {
     /// ledger is whole once more. Where none is kept from before it, the run goes on from the newest whose own line holds, which is as
     /// exact, and the damaged lines stay where they are.
     ///
-    /// - Parameter accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
+    /// - Parameters:
+    ///   - beginning: what the ledger's first line is to follow from; nil for whatever it does.
+    ///   - accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
     /// - Throws: `RunError.damaged` when there are checkpoints and none will do, and when there were and none is left; nothing is cut
     ///   then.
     package func resume(
+        from beginning: [UInt8]? = nil,
         accepting check: (Checkpoint) throws(RunError) -> Void = { _ in }
     ) throws(RunError) -> Resumption {
-        let survey = try LedgerSurvey(path: directory.ledgerPath, marking: Set(checkpoints.steps()))
+        let survey = try LedgerSurvey(
+            path: directory.ledgerPath, marking: Set(checkpoints.steps()), from: beginning)
         var (checkpoint, notes) = try choose(survey)
         if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
         let step = checkpoint?.step ?? 0
@@ -31,6 +35,7 @@ extension HeldRun {
         notes += leftNotes(survey, at: mark, after: step)
         let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: mark.hash, end: mark.end)
         let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
+        notes += metrics.notes
         notes += try retractSummary(after: step)
         if checkpoint != nil { try checkpoints.name(latest: step) }
         // Their names must be on the disk before a checkpoint is that counts on them; and what the run goes on from must not be lost

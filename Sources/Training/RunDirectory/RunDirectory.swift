@@ -4,6 +4,7 @@ internal import Interchange
 ///
 /// ```
 /// run.json          the resolved configuration
+/// origin.json       the same as it was when the run began, sealed
 /// ledger.jsonl      one line a step, hash-chained
 /// metrics.jsonl     one line a record
 /// checkpoints/step-00001000/{parameters,optimizer}.safetensors, manifest.json
@@ -15,6 +16,8 @@ internal import Interchange
 package struct RunDirectory: Sendable, Equatable {
     static let configurationName = "run.json"
     static let summaryName = "summary.json"
+    /// What is there once a run has been held, beside what says who holds it.
+    static let grownNames = ["ledger.jsonl", "metrics.jsonl", "checkpoints", "latest", WorkerLog.fileName, summaryName]
 
     package let path: String
 
@@ -58,7 +61,7 @@ package struct RunDirectory: Sendable, Equatable {
             let bytes = try JSONText.encode(configuration, .pretty, as: configurationName)
             try FileSystem.writeAtomically(bytes, to: configurationName, in: path)
             try FileSystem.synchronizeDirectory(FileSystem.parent(of: path))
-            return try HeldRun(RunDirectory(created: path), lock)
+            return try HeldRun(RunDirectory(created: path), lock, isNew: true)
         } catch {
             if isNew, error.code != .held, error.code != .exists { try? FileSystem.remove(path) }
             throw error
@@ -120,13 +123,13 @@ package struct RunDirectory: Sendable, Equatable {
     /// - Throws: `RunError.held` when another process is that.
     package func hold() throws(RunError) -> HeldRun {
         try requireFiles()
-        return try HeldRun(self, RunLock(run: path))
+        return try HeldRun(self, RunLock(run: path), isNew: false)
     }
 
     /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written, before anything is.
     private func requireFiles() throws(RunError) {
         let files = [
-            Self.configurationName, Self.summaryName, "ledger.jsonl", "metrics.jsonl", "latest",
+            Self.configurationName, Self.summaryName, RunOrigin.fileName, "ledger.jsonl", "metrics.jsonl", "latest",
             WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName,
         ]
         for name in files {
@@ -138,7 +141,7 @@ package struct RunDirectory: Sendable, Equatable {
     var ledgerPath: String { "\(path)/ledger.jsonl" }
     var metricsPath: String { "\(path)/metrics.jsonl" }
 
-    private func read<Value: Decodable>(_ name: String) throws(RunError) -> Value {
+    func read<Value: Decodable>(_ name: String) throws(RunError) -> Value {
         let file = "\(path)/\(name)"
         let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: file, limit: 1 << 26) }
         return try JSONText.decode(Value.self, from: bytes, path: file)

@@ -11,12 +11,18 @@ final class RunLock: Sendable {
         let pid: Int32
         let host: String
         let since: String
+        /// A line as in the file `incarnation`; left out until it is known, and by earlier versions.
+        var incarnation: String?
     }
 
     static let fileName = "lock"
 
     private let directory: Int32
     private let descriptor: Int32
+    private let path: String
+    private let holder: Holder
+    /// Which the last holder was, as it says in the lock file; nil when that cannot be told.
+    let lastIncarnation: UInt64?
 
     /// - Throws: `RunError.held`, naming the holder, when another process has it.
     init(run: String) throws(RunError) {
@@ -39,7 +45,25 @@ final class RunLock: Sendable {
         }
         self.directory = directory
         self.descriptor = descriptor
-        let holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601))
+        self.path = path
+        let last = Self.readHolder(path)?.incarnation
+        lastIncarnation = last.flatMap { IncarnationLine.number(in: Array("\($0)\n".utf8)) }
+        // The last holder's number stays until this one's is known.
+        holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601), incarnation: last)
+        try write(holder)
+    }
+
+    /// Takes down which holder of the run this is, and returns when that is on the disk.
+    func record(incarnation: UInt64) throws(RunError) {
+        var holder = holder
+        holder.incarnation = String(decoding: IncarnationLine.bytes(incarnation).dropLast(), as: UTF8.self)
+        try write(holder)
+        guard retrying({ fsync(descriptor) }) == 0 else {
+            throw RunError(FileFailure("bring to disk", path, number: errno))
+        }
+    }
+
+    private func write(_ holder: Holder) throws(RunError) {
         let text = try JSONText.encode(holder, .oneLine, as: path)
         guard ftruncate(descriptor, 0) == 0,
             unsafe text.withUnsafeBytes({ unsafe pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == text.count

@@ -10,20 +10,20 @@ struct Recomputation {
     private let compute: LocalCompute
     private let names: [String]
     /// Hash of the line of the trainer's step: the ledger's, or the recomputed one's where the ledger is damaged.
-    private var head = LedgerLine.noHash
-    /// What the summary must say of validation, and the same of the step at hand; nil where it was not recomputed.
-    private var validated: Validated?
-
-    private struct Validated {
-        let validation: Validation
-        let score: Score?
-    }
+    private var head: [UInt8]
+    /// What the newest validation came to, and the one before it.
+    private var (validated, validatedBefore): (RecomputedValidation, RecomputedValidation)
 
     init(_ verification: RunVerification, _ result: VerificationResult) {
         self.verification = verification
         self.result = result
         compute = LocalCompute(threads: verification.threads)
         names = verification.record.parameterNames
+        head = verification.beginning
+        let start = verification.trainer.step
+        // A checkpoint's own word for what was validated before it is not recomputed.
+        validated = start == 0 ? .none : .unknown
+        validatedBefore = validated
     }
 
     private var trainer: Trainer { verification.trainer }
@@ -114,34 +114,40 @@ struct Recomputation {
 
     private mutating func compareFiles(_ report: StepReport) throws {
         let step = report.step
-        let configuration = verification.record.configuration
-        let isDue = step % configuration.validationEvery == 0 || trainer.isDone
-        let summary = claims.summary.flatMap { $0.steps == step ? $0 : nil }
-        let isClaimed =
-            claims.metrics[step]?.contains { $0.validationLoss != nil } == true || claims.checkpoints.contains(step)
-            || isNextForSummary(step, every: configuration.validationEvery)
-        if isDue, isClaimed, trainer.source.validation.count > 0 {
-            let model = trainer.computer.model
-            let validation = Validation.run(model, on: trainer.source.validation, threads: verification.threads)
-            validated = Validated(
-                validation: validation,
-                score: Scoring.score(model, on: configuration.data, validation: validation))
-        } else if isDue {
-            validated = nil
-        }
+        validate(after: step)
         guard step >= result.steps.lowerBound else { return }
+        let summary = claims.summary.flatMap { $0.steps == step ? $0 : nil }
         var pending = false
         if claims.checkpoints.contains(step) { pending = try compareCheckpoint(report) }
-        for record in claims.metrics[step] ?? [] where result.finding == nil { compareMetrics(record, report) }
+        let records = claims.metrics[step] ?? []
+        for record in records where result.finding == nil { compareMetrics(record, report) }
+        if result.finding == nil, records.isEmpty, configuration.isRecordedStep(step),
+            claims.requiresRecord(of: step, pending: pending)
+        {
+            let damage = claims.metricsDamage.map { "; \($0)" } ?? ""
+            result.finding =
+                "step \(step): the ledger is identical, but metrics.jsonl has no record of the step; expected one\(damage)"
+        }
         if let summary, result.finding == nil { compareSummary(summary, report, validationPending: pending) }
     }
 
-    /// Whether the validation that is due after `step` is the last one before the summary's own step.
-    private func isNextForSummary(_ step: UInt64, every: UInt64) -> Bool {
-        guard let summary = claims.summary, summary.steps >= step, summary.steps <= result.steps.upperBound else {
-            return false
-        }
-        return summary.steps - step < every
+    private var configuration: RunConfiguration { verification.record.configuration }
+
+    /// Validates the model after `step`, if it was then and anything speaks of what it came to.
+    private mutating func validate(after step: UInt64) {
+        guard configuration.isValidationStep(step) else { return }
+        validatedBefore = validated
+        let batches = trainer.source.validation
+        guard batches.count > 0 else { return validated = .none }
+        // Until the next is over, the summary and the checkpoints have this one.
+        let concerned = step...min(step + configuration.validationEvery, max(step, result.steps.upperBound))
+        let isClaimed =
+            claims.metrics[step] != nil || claims.checkpoints.contains(where: concerned.contains)
+            || claims.summary.map { concerned.contains($0.steps) } == true
+        guard isClaimed else { return validated = .unknown }
+        let model = trainer.computer.model
+        let validation = Validation.run(model, on: batches, threads: verification.threads)
+        validated = .known(validation, Scoring.score(model, on: configuration.data, validation: validation))
     }
 
     /// - Returns: whether the checkpoint says that the validation of its step was left off.
@@ -151,16 +157,20 @@ struct Recomputation {
         var pending = false
         do {
             let checkpoint = try verification.directory.checkpoint(step: step)
-            pending = try SessionState.read(checkpoint)?.pending != nil
+            let state = try SessionState.read(checkpoint)
+            pending = state?.pending != nil
             if !checkpoint.follows(head) {
                 what = "its manifest names another line of the ledger"
-            } else if let stored = checkpoint.manifest.validationLoss, stored != validated?.validation.loss,
-                !stored.isNaN
+            } else if let stored = checkpoint.manifest.validationLoss, !stored.isNaN,
+                !configuration.isValidationStep(step) || !validated.agrees(stored)
             {
                 what =
-                    "its manifest has a validation loss of \(stored); recomputed, \(validated?.validation.loss ?? .nan)"
+                    "its manifest has a validation loss of \(stored); recomputed, \(validated.validation.map { "\($0.loss)" } ?? "none")"
             } else {
-                what = try checkpoint.difference(from: trainer, after: report)
+                what =
+                    try checkpoint.difference(from: trainer)
+                    ?? state?.difference(
+                        after: report, of: verification.record, validated: pending ? validatedBefore : validated)
             }
         } catch {
             // Whoever trains the run meanwhile lets go of the oldest.
@@ -181,43 +191,39 @@ struct Recomputation {
 
     private mutating func compareMetrics(_ record: MetricsRecord, _ report: StepReport) {
         result.metricsCompared += 1
-        var comparison = Comparison(file: "metrics.jsonl", step: report.step)
+        var comparison = MemberComparison()
         comparison.check("loss", record.loss, report.loss)
         comparison.check("learning_rate", record.learningRate, report.learningRate)
         comparison.check("gradient_norm", record.gradientNorm, report.gradientNorm)
-        if record.validationLoss != nil {
-            comparison.check("validation_loss", record.validationLoss, validated?.validation.loss)
-            comparison.check("score", record.score, validated?.score?.value)
-        }
-        result.finding = comparison.finding
+        let isDue = configuration.isValidationStep(report.step)
+        comparison.check("validation_loss", record.validationLoss, isDue ? validated.validation?.loss : nil)
+        comparison.check("score", record.score, isDue ? validated.score?.value : nil)
+        result.finding = finding(comparison, "metrics.jsonl", report.step)
     }
 
     private mutating func compareSummary(_ summary: RunSummary, _ report: StepReport, validationPending: Bool) {
         result.summaryCompared = true
         let model = trainer.computer.model
-        var comparison = Comparison(file: RunDirectory.summaryName, step: report.step)
+        var comparison = MemberComparison()
         comparison.check("parameters_sha256", summary.parametersSHA256, parametersSHA256(model.namedTensors))
         comparison.check("ledger_head", summary.ledgerHead, String(decoding: head, as: UTF8.self))
         comparison.check("parameters", summary.parameters, trainer.computer.layout.count)
         comparison.check("train_loss", summary.trainLoss, report.loss)
         if validationPending {
             result.notes.append("\(path)/summary.json: validation_loss not compared: it is of an earlier step")
-        } else if let validated {
-            comparison.check("validation_loss", summary.validationLoss, validated.validation.loss)
+        } else if case .unknown = validated {
+            result.notes.append(
+                "\(path)/summary.json: validation_loss not compared: it is of a step before those recomputed")
+        } else {
+            comparison.check("validation_loss", summary.validationLoss, validated.validation?.loss)
             comparison.check("score", summary.score, validated.score?.value)
-        } else if summary.validationLoss != nil {
-            let isKnown = trainer.source.validation.count == 0 || report.step < validationEvery
-            if isKnown {
-                comparison.check("validation_loss", summary.validationLoss, nil)
-            } else {
-                result.notes.append(
-                    "\(path)/summary.json: validation_loss not compared: it is of a step before those recomputed")
-            }
         }
-        result.finding = comparison.finding
+        result.finding = finding(comparison, RunDirectory.summaryName, report.step)
     }
 
-    private var validationEvery: UInt64 { verification.record.configuration.validationEvery }
+    private func finding(_ comparison: MemberComparison, _ file: String, _ step: UInt64) -> String? {
+        comparison.difference.map { "step \(step): the ledger is identical, but not \(file): \($0)" }
+    }
 
     /// What is left when every line is identical.
     private mutating func finish() {
@@ -230,20 +236,5 @@ struct Recomputation {
         } else {
             result.finding = claims.latestObjection(in: path) ?? claims.faults.first
         }
-    }
-}
-
-/// Members of a file, one after another, up to the first that differs.
-private struct Comparison {
-    let file: String
-    let step: UInt64
-    var finding: String?
-
-    mutating func check<Value: Comparable>(_ member: String, _ stored: Value?, _ recomputed: Value?) {
-        // Text tells every two numbers apart, and no number that is none from itself.
-        let (stored, recomputed) = (stored.map { "\($0)" } ?? "null", recomputed.map { "\($0)" } ?? "null")
-        guard finding == nil, stored != recomputed else { return }
-        finding =
-            "step \(step): the ledger is identical, but not \(file): \(member) is \(stored); recomputed, \(recomputed)"
     }
 }

@@ -12,6 +12,8 @@ struct RunClaims {
     let checkpoints: Set<UInt64>
     /// By step.
     let metrics: [UInt64: [MetricsRecord]]
+    /// A sentence about the first line of `metrics.jsonl` that is no record; nil when all are.
+    let metricsDamage: String?
     /// A sentence about each file that cannot be read.
     let faults: [String]
 
@@ -28,29 +30,50 @@ struct RunClaims {
         }
         checkpoints = Set(try store.steps())
         var metrics: [UInt64: [MetricsRecord]] = [:]
+        var damage: String?
         do {
-            for record in try Self.readMetrics(directory.metricsPath) {
-                metrics[record.step, default: []].append(record)
-            }
-        } catch { faults.append("\(error)") }
+            // After the checkpoints: what a checkpoint's step has to have is there by then.
+            let read = try Self.readMetrics(directory.metricsPath)
+            for record in read.records { metrics[record.step, default: []].append(record) }
+            damage = read.damage
+        } catch { damage = "\(error)" }
+        if let damage { faults.append(damage) }
         self.metrics = metrics
+        metricsDamage = damage
         self.faults = faults
+        furthest = [checkpoints.max(), summary?.steps, metrics.keys.max()].compactMap(\.self).max() ?? 0
     }
 
-    private static func readMetrics(_ path: String) throws(RunError) -> [MetricsRecord] {
-        guard FileSystem.kind(of: path) != nil else { return [] }
+    /// The records, and a sentence about the first line that is none.
+    private static func readMetrics(_ path: String) throws(RunError) -> (records: [MetricsRecord], damage: String?) {
+        guard FileSystem.kind(of: path) != nil else { return ([], nil) }
         var records: [MetricsRecord] = []
+        var damage: String?
+        var number = 0
         var lines = try LineReader(path: path)
         // A last line without its end is one that is being written, or was.
         while let line = try lines.next(), line.end != nil || !lines.isAtEnd {
-            let name = "\(path): line \(records.count + 1)"
-            let record = try JSONText.decode(MetricsRecord.self, from: Array(line.bytes), path: name)
-            if let last = records.last, last.step > record.step {
-                throw RunError(.damaged, "\(name): of step \(record.step), after step \(last.step)")
-            }
-            records.append(record)
+            number += 1
+            let name = "\(path): line \(number)"
+            do throws(RunError) {
+                let record = try JSONText.decode(MetricsRecord.self, from: Array(line.bytes), path: name)
+                if let last = records.last, last.step > record.step {
+                    throw RunError(.damaged, "\(name): of step \(record.step), after step \(last.step)")
+                }
+                records.append(record)
+            } catch { damage = damage ?? error.message }
         }
-        return records
+        return (records, damage)
+    }
+
+    /// The latest step that anything speaks of: all before it were over and done with.
+    private let furthest: UInt64
+
+    /// Whether the record of a step, if it is to have one, must have been written.
+    ///
+    /// - Parameter pending: whether the step's checkpoint says that its validation was left off.
+    func requiresRecord(of step: UInt64, pending: Bool) -> Bool {
+        step < furthest || (checkpoints.contains(step) && !pending)
     }
 
     /// Files that speak of a step later than `last`, which is where the ledger ends; nil when none does.

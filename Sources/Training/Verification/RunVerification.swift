@@ -11,6 +11,8 @@ package struct RunVerification {
     let steps: ClosedRange<UInt64>
     let isWhole: Bool
     let claims: RunClaims
+    /// What the ledger's first line follows from.
+    let beginning: [UInt8]
     /// The step of the ledger's last line that holds.
     let ledgerSteps: UInt64
     /// A sentence about damage that no line follows any more.
@@ -22,13 +24,15 @@ package struct RunVerification {
     /// Finds what to begin from.
     ///
     /// - Parameter steps: which steps; all that the ledger holds when left out.
-    /// - Throws: `RunError` when the ledger cannot be read, `ConfigurationError` when the data has changed or the steps are not there.
+    /// - Throws: `RunError` when the ledger cannot be read or the settings have changed since the run began, `ConfigurationError` when the data has changed or the steps are not there.
     package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
         directory = try RunDirectory(path)
         record = try RunRecord(reading: directory, for: .training)
+        let origin = try record.checkedOrigin(in: directory) ?? LedgerLine.noHash
         let source = try record.openSource(of: path)
         claims = try RunClaims(directory)
-        let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints)
+        let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
+        beginning = survey.origin ?? origin
         guard survey.steps > 0 else {
             if let damage = survey.damages.first { throw RunError(.damaged, damage.sentence) }
             throw ConfigurationError(description: "\(path): the ledger has no line yet; nothing can be verified")

@@ -13,7 +13,7 @@ struct LedgerDamage: Sendable, Equatable {
 /// Goes through a ledger from its first line to its last, past what is damaged.
 ///
 /// A line that is what its own hash was made from, of a later step than those before it, begins a new stretch: what was computed
-/// then is known although not every line on the way to it is.
+/// then is known although not every line on the way to it is. What the first line follows from is the caller's to judge.
 struct LedgerCursor {
     enum Piece {
         /// A line that holds, and the place at which it ends.
@@ -95,7 +95,9 @@ struct LedgerCursor {
         guard line.entry.step == step &+ 1 else {
             return .doesNot(itself, "is of step \(line.entry.step); expected step \(step &+ 1)")
         }
-        guard line.previous == head else { return .doesNot(itself, "does not follow from the line before it") }
+        guard line.previous == head || number == 1 else {
+            return .doesNot(itself, "does not follow from the line before it")
+        }
         guard let itself else { return .doesNot(nil, "is not what its hash was made from") }
         return .follows(itself)
     }

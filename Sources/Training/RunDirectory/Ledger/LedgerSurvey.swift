@@ -10,7 +10,9 @@ struct LedgerSurvey {
     }
 
     /// Of the steps that were asked for, and of step 0, which stands before the first line.
-    private(set) var marks: [UInt64: Mark] = [0: Mark(hash: LedgerLine.noHash, end: 0, damages: 0)]
+    private(set) var marks: [UInt64: Mark]
+    /// What the first line follows from; nil when there is none that holds.
+    private(set) var origin: [UInt8]?
     /// Of the last line that holds.
     private(set) var steps: UInt64 = 0
     private(set) var damages: [LedgerDamage] = []
@@ -18,7 +20,10 @@ struct LedgerSurvey {
     /// A step whose checkpoint was whole before the last line was written, as far as the ledger can tell.
     private(set) var savedStep: UInt64?
 
-    init(path: String, marking wanted: Set<UInt64>) throws(RunError) {
+    /// - Parameter beginning: what the first line is to follow from, as the run's settings say; nil for whatever it does.
+    /// - Throws: `RunError.changed` when it follows from something else.
+    init(path: String, marking wanted: Set<UInt64>, from beginning: [UInt8]?) throws(RunError) {
+        marks = [0: Mark(hash: beginning ?? LedgerLine.noHash, end: 0, damages: 0)]
         guard FileSystem.kind(of: path) != nil else { return }
         var cursor = try LedgerCursor(path: path)
         // A checkpoint is begun after its step's line, once the one before is whole.
@@ -29,12 +34,24 @@ struct LedgerSurvey {
             case .torn(let bytes): tornBytes = bytes
             case .line(let line, let end):
                 let step = line.entry.step
+                if step == 1, origin == nil { origin = line.previous }
                 if begun.count == 2 { savedStep = begun.removeFirst() }
                 if line.entry.parametersSHA256 != nil { begun.append(step) }
                 steps = step
                 if wanted.contains(step) { marks[step] = Mark(hash: line.hash, end: end, damages: damages.count) }
             }
         }
+        // The ledgers of earlier versions begin from nothing, whatever the settings.
+        guard let origin, origin != LedgerLine.noHash else { return }
+        guard let beginning else {
+            marks[0] = Mark(hash: origin, end: 0, damages: 0)
+            return
+        }
+        guard origin != beginning else { return }
+        throw RunError(
+            .changed,
+            "\(path): its first line follows from other settings or other data than run.json and origin.json have; expected all three as the run began"
+        )
     }
 
     /// Why the line of a step does not vouch for its checkpoint, when it has no mark.

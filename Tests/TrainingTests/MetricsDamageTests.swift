@@ -1,0 +1,88 @@
+import Foundation
+import Testing
+import Training
+
+@Suite struct `A run whose metrics are damaged` {
+    private func lines(_ place: borrowing RunPlace, _ name: String) throws -> [[UInt8]] {
+        try place.bytes("\(name)/metrics.jsonl").split(separator: UInt8(ascii: "\n")).map {
+            Array($0) + [UInt8(ascii: "\n")]
+        }
+    }
+
+    @Test func `keeps every record before the checkpoint, and says which are gone and from where they come again`()
+        throws
+    {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        try place.begin("whole", configuration).train(upTo: 12)
+        let whole = try lines(place, "whole")
+        let path = "\(place.path)/run/metrics.jsonl"
+        let again = "records are written again from step 10, after the checkpoint"
+        for (name, change, notes) in [
+            (
+                "a line that is none", { (lines: inout [[UInt8]]) in lines[4] = Array("{]\n".utf8) },
+                [
+                    "\(path): line 5 is no record; what is there stays as it is",
+                    "\(path): no record of step 5; \(again)",
+                ]
+            ),
+            (
+                "two lines", { $0.removeSubrange(2...3) },
+                ["\(path): no record of step 3, the first of 2 that are missing; \(again)"]
+            ),
+            (
+                "the end", { $0[8...] = [Array("x\n".utf8), [UInt8](repeating: 0, count: 9) + [10], Array("{".utf8)] },
+                [
+                    "\(path): lines 9, 10 are no records; dropped with all after the record of step 8",
+                    "\(path): the last line was cut short and was dropped (1 bytes)",
+                    "\(path): no record of step 9; \(again)",
+                ]
+            ),
+            (
+                "what comes again", { $0[10] = Array("x\n".utf8) },
+                [
+                    "\(path): line 11 is no record; dropped with all after the record of step 9"
+                ]
+            ),
+        ] as [(String, (inout [[UInt8]]) -> Void, [String])] {
+            // Killed after step 11: the newest checkpoint is of step 9.
+            try? FileManager.default.removeItem(atPath: "\(place.path)/run")
+            try kill(place.begin("run", configuration), after: 11)
+            var damaged = try lines(place, "run")
+            #expect(damaged == Array(whole.prefix(11)))
+            change(&damaged)
+            try place.write(Array(damaged.joined()), to: "run/metrics.jsonl")
+            let listener = Listener()
+            try place.resume("run", observer: listener).train(upTo: 12)
+            #expect(listener.notes.filter { $0.hasPrefix(path) } == notes, "\(name): \(listener.notes)")
+            let left = try lines(place, "run")
+            #expect(left.filter { whole.contains($0) } == whole.filter { left.contains($0) }, "\(name)")
+            let kept = damaged.prefix(9).filter { whole.contains($0) }
+            #expect(kept.allSatisfy { left.contains($0) } && left.suffix(3) == whole.suffix(3), "\(name)")
+        }
+    }
+
+    /// Takes a session so far and lets go of it without a word.
+    private func kill(_ session: RunSession, after step: UInt64) throws {
+        while session.trainer.step < step {
+            session.trainer.beginStep()
+            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            try session.stepDone(session.trainer.finishStep())?({ false })
+        }
+    }
+
+    @Test func `is not told of records that its settings do not call for`() throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration(steps: 2500)
+        // A record each second step, and after the steps 5, 10, 15 ….
+        (configuration.validationEvery, configuration.checkpointEvery) = (5, 7)
+        try kill(place.begin("run", configuration), after: 22)
+        let steps = try lines(place, "run").map { line in
+            String(decoding: line, as: UTF8.self).firstMatch(of: /"step":([0-9]+)/).flatMap { UInt64($0.1) }
+        }
+        #expect(steps == (1...22).filter { $0 % 2 == 0 || $0 % 5 == 0 })
+        let listener = Listener()
+        _ = try place.resume("run", observer: listener)
+        #expect(!listener.notes.contains { $0.contains("metrics.jsonl") }, "\(listener.notes)")
+    }
+}
