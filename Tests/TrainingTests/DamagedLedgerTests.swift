@@ -36,6 +36,50 @@ internal import Training
         #expect(summary.ledgerHead == whole.ledgerHead)
     }
 
+    @Test(arguments: ["gone", "empty", "of words", "damaged in its newest line", "cut", "torn", "damaged in two lines"])
+    func `goes on from a whole checkpoint whose line is lost, and leaves what is there of the ledger`(what: String)
+        throws
+    {
+        let place = try RunPlace()
+        var configuration = try place.configuration()
+        configuration.keepCheckpoints = 1
+        let whole = try place.begin("whole", configuration).train(upTo: 12)
+        try place.begin("run", configuration).train(upTo: 11)
+        // The newest alone is left, whatever was the best.
+        for step in try RunDirectory("\(place.path)/run").checkpointSteps() where step != 11 {
+            let name = "step-" + String(repeating: "0", count: step > 9 ? 6 : 7) + "\(step)"
+            try FileManager.default.removeItem(atPath: "\(place.path)/run/checkpoints/\(name)")
+        }
+        let ledger = try place.bytes("run/ledger.jsonl")
+        let ends = ledger.indices.filter { ledger[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
+        var damaged = ledger
+        switch what {
+        case "gone", "empty": damaged = []
+        case "of words": damaged = Array("hi\n".utf8)
+        case "cut": damaged = Array(ledger[..<ends[7]])
+        case "torn": damaged = Array(ledger.dropLast(30))
+        case "damaged in two lines": for line in [3, 11] { damaged[ends[line - 2] + 30] ^= 1 }
+        default: damaged[ends[9] + 30] ^= 1
+        }
+        try place.write(damaged, to: "run/ledger.jsonl")
+        if what == "gone" { try FileManager.default.removeItem(atPath: "\(place.path)/run/ledger.jsonl") }
+        let listener = Listener()
+        let summary = try place.resume("run", observer: listener).train(upTo: 12)
+        #expect(listener.notes.contains { $0.contains("the run goes on from that of step 11") }, "\(listener.notes)")
+        #expect(summary.parametersSHA256 == whole.parametersSHA256 && summary.ledgerHead == whole.ledgerHead)
+        let end = damaged.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        #expect(try place.bytes("run/ledger.jsonl").starts(with: damaged[..<end]))
+        let result = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1).run()
+        #expect(result.finding == nil && !result.damages.isEmpty, "\(result)")
+        #expect(result.damages.last?.hasSuffix("recomputed: what comes next follows from it") == true, "\(result)")
+        #expect(try RunVerification(path: "\(place.path)/run", steps: 12...12, threads: 1).run().isIdentical)
+        // What holds is compared, and nothing is claimed of the rest.
+        let comparison = try RunComparison("\(place.path)/run", "\(place.path)/whole")
+        #expect(comparison.difference == nil && !comparison.isIdentical && !comparison.damages.isEmpty)
+        #expect(comparison.steps == (12, 12) && (1...11).contains(comparison.compared))
+        #expect(try place.resume("run").storedSummary()?.ledgerHead == whole.ledgerHead)
+    }
+
     @Test func `goes back before the damage where a checkpoint is kept from before it, and is whole again`() throws {
         let place = try RunPlace()
         let configuration = try place.configuration()

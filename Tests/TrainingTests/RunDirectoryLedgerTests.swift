@@ -165,12 +165,37 @@ internal import Training
     @Test func `a ledger that is gone is not begun anew under checkpoints`() throws {
         try T.withPath { path in
             let directory = try T.makeRun(path, to: 4, every: 2)
+            let head = try directory.readLedger().head
             try FileManager.default.removeItem(atPath: ledger(path))
             let held = try directory.hold()
-            let error = T.error { try held.resume() }
+            let resumption = try held.resume()
+            #expect(resumption.checkpoint?.step == 4 && resumption.ledger.step == 4 && resumption.ledger.head == head)
+            #expect(
+                resumption.notes == [
+                    "\(ledger(path)): ends at step 0; the line of the checkpoint is missing; no checkpoint has a line that holds; the run goes on from that of step 4, whose files are what its manifest says, and the ledger vouches for nothing between its last line before that and step 5: lockstep verify computes those steps again"
+                ])
+            try T.advance(held, resumption, to: 6, every: 2)
+            #expect(try directory.readLedger().fault == "\(ledger(path)): line 1 is of step 5; expected step 1")
+            // What is there by now vouches for what comes.
+            #expect(try held.resume().checkpoint?.step == 6)
+        }
+    }
+
+    @Test func `a checkpoint that the ledger speaks against is not gone on from`() throws {
+        try T.withPath { path in
+            let directory = try T.makeRun(path, to: 4, every: 4)
+            let other = try RunDirectory.create(at: path + "-other", configuration: T.Settings())
+            let foreign = try other.resume().ledger
+            for step in UInt64(1)...5 {
+                var entry = T.entry(step)
+                entry.loss += 1
+                try foreign.append(entry)
+            }
+            try T.write(T.read(ledger(path + "-other")), to: ledger(path))
+            let error = T.error { try directory.hold().resume() }
             #expect(error?.code == .damaged)
-            #expect(error?.message.contains("ends at step 0; the line of the checkpoint is missing") == true)
-            #expect(try directory.checkpointSteps() == [4, 2])
+            #expect(error?.message.contains("the line of step 4 is not the checkpoint's") == true)
+            #expect(try T.read(ledger(path)) == T.read(ledger(path + "-other")))
         }
     }
 

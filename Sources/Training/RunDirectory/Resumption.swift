@@ -15,7 +15,9 @@ extension HeldRun {
     ///
     /// Where the ledger is damaged, the checkpoint before the damage is taken and the steps since are computed again, so that the
     /// ledger is whole once more. Where none is kept from before it, the run goes on from the newest whose own line holds, which is as
-    /// exact, and the damaged lines stay where they are.
+    /// exact, and the damaged lines stay where they are. Where none has a line that holds, as when the ledger is lost, the run goes on
+    /// from the newest that is whole, whose manifest has the hash of the line that is to come before the next: `verify` computes the
+    /// lines that are gone, and finds whether the next follows from them.
     ///
     /// - Parameters:
     ///   - beginning: what the ledger's first line is to follow from; nil for whatever it does.
@@ -28,10 +30,10 @@ extension HeldRun {
     ) throws(RunError) -> Resumption {
         let survey = try LedgerSurvey(
             path: directory.ledgerPath, marking: Set(checkpoints.steps()), from: beginning)
-        var (checkpoint, notes) = try choose(survey)
+        let (checkpoint, mark, skipped) = try choose(survey)
         if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
         let step = checkpoint?.step ?? 0
-        guard let mark = survey.marks[step] else { preconditionFailure("resume: step \(step) has no line") }
+        var notes = skipped
         notes += leftNotes(survey, at: mark, after: step)
         let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: mark.hash, end: mark.end)
         let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
@@ -45,35 +47,49 @@ extension HeldRun {
         return Resumption(checkpoint: checkpoint, ledger: ledger, metrics: metrics, notes: notes)
     }
 
-    private func choose(_ survey: LedgerSurvey) throws(RunError) -> (checkpoint: Checkpoint?, notes: [String]) {
+    /// A checkpoint to go on from, the line of its step, and what was skipped for it.
+    private typealias Choice = (checkpoint: Checkpoint?, mark: LedgerSurvey.Mark, notes: [String])
+
+    private func choose(_ survey: LedgerSurvey) throws(RunError) -> Choice {
         var skipped: [String] = []
-        /// The newest whose line holds behind damage, and what was skipped for it.
-        var behind: (checkpoint: Checkpoint, skipped: [String])?
+        /// The newest whose line holds behind damage, and the newest that is whole although its line is gone.
+        var behind: Choice?
+        var unvouched: (checkpoint: Checkpoint, skipped: [String])?
         for step in try checkpoints.steps() {
             // To begin again is the last resort, with the parameters that the run was given as with those of its seed.
-            if step == 0, behind != nil { break }
+            if step == 0, behind != nil || unvouched != nil { break }
             var objection: String
             do {
                 let checkpoint = try checkpoints.verified(step)
                 let mark = survey.marks[step]
                 if let mark, checkpoint.follows(mark.hash) {
-                    guard mark.damages > 0 else { return (checkpoint, skipped) }
-                    behind = behind ?? (checkpoint, skipped)
+                    guard mark.damages > 0 else { return (checkpoint, mark, skipped) }
+                    if behind == nil { behind = (checkpoint, mark, skipped) }
                     objection = survey.absence(in: directory.ledgerPath)
+                } else if mark == nil {
+                    objection = survey.absence(in: directory.ledgerPath)
+                    if unvouched == nil { unvouched = (checkpoint, skipped) }
                 } else {
-                    objection =
-                        mark == nil
-                        ? survey.absence(in: directory.ledgerPath)
-                        : "\(directory.ledgerPath): the line of step \(step) is not the checkpoint's"
+                    objection = "\(directory.ledgerPath): the line of step \(step) is not the checkpoint's"
                 }
             } catch { objection = "\(error)" }
             skipped.append("checkpoint of step \(step) skipped: \(objection)")
         }
-        if let behind, let damage = survey.damages.first {
+        if var behind, let checkpoint = behind.checkpoint, let damage = survey.damages.first {
+            behind.notes.append(
+                "\(damage.sentence); no checkpoint is kept from before it; the run goes on from that of step \(checkpoint.step), which is whole, and the damaged lines stay as they are for lockstep verify to name"
+            )
+            return behind
+        }
+        if let (checkpoint, skipped) = unvouched {
+            let step = checkpoint.step
+            let mark = LedgerSurvey.Mark(
+                hash: Array(checkpoint.ledgerHead.utf8),
+                end: try LedgerSurvey.place(after: step, in: directory.ledgerPath), damages: survey.damages.count)
             return (
-                behind.checkpoint,
-                behind.skipped + [
-                    "\(damage.sentence); no checkpoint is kept from before it; the run goes on from that of step \(behind.checkpoint.step), which is whole, and the damaged lines stay as they are for lockstep verify to name"
+                checkpoint, mark,
+                skipped + [
+                    "\(survey.absence(in: directory.ledgerPath)); no checkpoint has a line that holds; the run goes on from that of step \(step), whose files are what its manifest says, and the ledger vouches for nothing between its last line before that and step \(step + 1): lockstep verify computes those steps again"
                 ]
             )
         }
@@ -81,7 +97,8 @@ extension HeldRun {
             throw RunError(
                 .damaged, "\(directory.path): no checkpoint can be used: \(skipped.joined(separator: "; "))")
         }
-        return (nil, [])
+        guard let beginning = survey.marks[0] else { preconditionFailure("choose: no mark of step 0") }
+        return (nil, beginning, [])
     }
 
     /// Refuses to begin again where a checkpoint is known to have been.

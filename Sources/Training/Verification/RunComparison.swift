@@ -2,15 +2,19 @@ internal import TensorCore
 
 /// The ledgers of two runs, held against each other as far as both go.
 package struct RunComparison: Sendable {
-    /// Steps of each.
+    /// The last step of each.
     package let steps: (UInt64, UInt64)
+    /// How many steps have a line that holds in both.
+    package let compared: UInt64
     /// Nil when every step that both have is identical.
     package let difference: LedgerDifference?
     /// Settings in which the two runs differ, a sentence each.
     package let settings: [String]
+    /// Where a ledger is damaged, a sentence each: nothing is said of the steps whose lines do not hold.
+    package let damages: [String]
 
-    /// Of runs without a step in common nothing is known.
-    package var isIdentical: Bool { difference == nil && min(steps.0, steps.1) > 0 }
+    /// Of runs without a step in common nothing is known, nor of lines that do not hold.
+    package var isIdentical: Bool { difference == nil && compared > 0 && damages.isEmpty }
 
     package init(_ left: String, _ right: String) throws {
         let directories = (try RunDirectory(left), try RunDirectory(right))
@@ -19,14 +23,18 @@ package struct RunComparison: Sendable {
         )
         settings = try records.0.differences(from: records.1)
         // First the entries as one number each, so that ledgers of any length fit; then the two lines themselves.
-        var digests: [UInt64] = []
-        let first = try Self.read(directories.0) { digests.append($0.digest) }
-        var step: UInt64?
+        var digests: [(step: UInt64, digest: UInt64)] = []
+        let first = try Self.read(directories.0) { digests.append(($0.step, $0.digest)) }
+        var (index, compared, step) = (0, UInt64(0), UInt64?.none)
         let second = try Self.read(directories.1) { entry in
-            let index = Int(entry.step) - 1
-            if step == nil, index < digests.count, digests[index] != entry.digest { step = entry.step }
+            while index < digests.count, digests[index].step < entry.step { index += 1 }
+            guard index < digests.count, digests[index].step == entry.step else { return }
+            compared += 1
+            if step == nil, digests[index].digest != entry.digest { step = entry.step }
         }
-        steps = (first.steps, second.steps)
+        steps = (first.last, second.last)
+        damages = first.damages + second.damages
+        self.compared = compared
         guard let step else {
             difference = nil
             return
@@ -36,24 +44,31 @@ package struct RunComparison: Sendable {
             entries.0, entries.1, names: records.0.parameterNames, shardCount: records.0.configuration.shards)
     }
 
+    /// Hands out the entries of all lines that hold, in ascending order of steps.
     private static func read(
-        _ directory: RunDirectory, _ body: (LedgerEntry) throws(RunError) -> Void
-    ) throws -> LedgerReading {
-        let reading = try directory.readLedger(body)
-        if let fault = reading.fault { throw RunError(.damaged, fault) }
-        return reading
+        _ directory: RunDirectory, _ body: (LedgerEntry) -> Void
+    ) throws -> (last: UInt64, damages: [String]) {
+        var (last, damages): (UInt64, [String]) = (0, [])
+        guard FileSystem.kind(of: directory.ledgerPath) != nil else { return (last, damages) }
+        var cursor = try LedgerCursor(path: directory.ledgerPath)
+        while let piece = try cursor.next() {
+            switch piece {
+            case .damage(let damage): damages.append(damage.sentence)
+            case .torn: break
+            case .line(let line, _):
+                last = line.entry.step
+                body(line.entry)
+            }
+        }
+        return (last, damages)
     }
 
     private static func entry(_ step: UInt64, of directory: RunDirectory) throws -> LedgerEntry {
-        var found: LedgerEntry?
-        _ = try LedgerReading.read(
-            path: directory.ledgerPath,
-            while: { entry in
-                if entry.step == step { found = entry }
-                return entry.step < step
-            })
-        guard let found else { throw RunError(.damaged, "\(directory.ledgerPath): line \(step) is gone") }
-        return found
+        var cursor = try LedgerCursor(path: directory.ledgerPath)
+        while let piece = try cursor.next() {
+            if case .line(let line, _) = piece, line.entry.step == step { return line.entry }
+        }
+        throw RunError(.damaged, "\(directory.ledgerPath): line \(step) is gone")
     }
 }
 

@@ -35,6 +35,11 @@ package struct RunVerification {
         beginning = survey.origin ?? origin
         guard survey.steps > 0 else {
             if let damage = survey.damages.first { throw RunError(.damaged, damage.sentence) }
+            if let (step, witness) = claims.beyond(0) {
+                throw RunError(
+                    .damaged,
+                    "\(directory.ledgerPath): has no line; expected step \(step) as its last, of which \(witness) is")
+            }
             throw ConfigurationError(description: "\(path): the ledger has no line yet; nothing can be verified")
         }
         steps = wanted ?? 1...survey.steps

@@ -60,11 +60,14 @@ private let halfRuns: [HalfRun] = [
     .init(setting: "symbols", #""""#, says: "a vocabulary has at least one symbol and none twice"),
     .init(setting: "symbols", #""aab""#, says: "none twice"),
     .init(setting: "symbols", #""abc""#, ["resume", "sample", "evaluate", "verify"], says: "c"),
-    .init("no ledger", "rm ledger.jsonl", ["resume", "verify"], says: "ledger"),
-    .init("an empty ledger", ": > ledger.jsonl", ["resume", "verify"], says: "ledger"),
+    .init("no ledger", "rm ledger.jsonl", ["verify"], says: "ledger.jsonl: has no line; expected step 6 as its last"),
+    .init("an empty ledger", ": > ledger.jsonl", ["verify"], says: "ledger.jsonl: has no line; expected step 6"),
     .init(
-        "a ledger of words", "echo hi > ledger.jsonl", ["resume", "verify", "diff"],
+        "a ledger of words", "echo hi > ledger.jsonl", ["verify", "diff"],
         says: "line 1 is not a line of a ledger"),
+    .init(
+        "a ledger of another run's lines",
+        #"sed -i '$!d;s/"step":6/"step":1/' ledger.jsonl"#, ["verify", "diff"], says: "line 1 is not what its hash"),
     .init(
         "an edited ledger", #"sed -i '3s/"tokens":6/"tokens":7/' ledger.jsonl"#, ["verify", "diff"],
         says: "line 3 is not what its hash was made from"),

@@ -54,6 +54,7 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
         if let name = files.keys.first(where: { !Self.isFileName($0) }) {
             return "\(name.json) is not the name of a file"
         }
+        if ledgerHead.utf8.count != LedgerLine.noHash.count { return "`ledger_head` is not the hash of a line" }
         if seal
             != Self.seal(
                 format: format, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, files: files)

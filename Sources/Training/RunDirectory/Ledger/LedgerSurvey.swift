@@ -54,6 +54,22 @@ struct LedgerSurvey {
         )
     }
 
+    /// Where the line after that of `step` is to stand when its own is gone: behind all that is there, but for lines of later steps
+    /// and a torn end.
+    static func place(after step: UInt64, in path: String) throws(RunError) -> Int {
+        guard FileSystem.kind(of: path) != nil else { return 0 }
+        var cursor = try LedgerCursor(path: path)
+        while let piece = try cursor.next() {
+            guard case .line(let line, let end) = piece, line.entry.step > step else { continue }
+            var rendered: [UInt8] = []
+            _ = LedgerLine.render(line.entry, previous: line.previous, into: &rendered)
+            return end - rendered.count
+        }
+        var (lines, end) = (try LineReader(path: path), 0)
+        while let line = try lines.next() { end = line.end ?? end }
+        return end
+    }
+
     /// Why the line of a step does not vouch for its checkpoint, when it has no mark.
     func absence(in path: String) -> String {
         damages.first?.sentence ?? "\(path): ends at step \(steps); the line of the checkpoint is missing"
