@@ -87,8 +87,12 @@ struct `Where the time goes` {
     @Test(arguments: [(["--workers", "2"], ["coordinator", "worker"]), (["--threads", "2"], ["process"])])
     func `is what a bench says with its shares`(flags: [String], names: [String]) throws {
         let place = try Workplace()
-        let outcome = try place.run(["bench", "--workload", "hello", "--steps", "5", "--profile", "--json"] + flags)
+        let trace = "\(place.path)/trace.json"
+        let outcome = try place.run(
+            ["bench", "--workload", "hello", "--steps", "5", "--profile", "--trace", trace, "--json"] + flags)
         #expect(outcome.code == 0, "\(outcome.errors)")
+        let (events, processes) = try Event.read(trace)
+        #expect(Set(processes.values) == Set(names) && events.contains { $0.name == "backward" })
         let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
         let profile = try #require(object?["profile"] as? [String: [String: Double]])
         #expect(profile.keys.sorted() == names)

@@ -60,6 +60,8 @@ struct BenchCommand: AsyncParsableCommand {
     @Flag(help: "Say where the time goes: the share of each kind of work in each process.")
     var profile = false
 
+    @OptionGroup var tracing: TraceOptions
+
     @Flag(help: "Print one JSON object on standard output.")
     var json = false
 
@@ -82,6 +84,10 @@ struct BenchCommand: AsyncParsableCommand {
                 throw UsageError("--batch-size: for training steps; expected no --mode and no --packed")
             }
         }
+        guard tracing.trace == nil || (mode == .train && !packed) else {
+            throw UsageError("--trace: of training steps; expected no --mode and no --packed")
+        }
+        try tracing.check()
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
             guard precision == .fp32 else {
@@ -107,7 +113,7 @@ struct BenchCommand: AsyncParsableCommand {
         try configuration.validate()
         try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
         let trainer = Trainer(configuration, source: workload.source(parts: parts, batch: batchSize))
-        let traces = profile ? try TraceParts() : nil
+        let traces = try tracing.parts() ?? (profile ? TraceParts() : nil)
         if let traces { try TraceLog.begin(as: workers > 0 ? "coordinator" : "process", in: traces.directory) }
         var measuredSince: UInt64 = 0
         var firstStep: Double?
@@ -142,8 +148,9 @@ struct BenchCommand: AsyncParsableCommand {
                 stepDone()
             }
         }
+        try tracing.write(traces) { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
         TraceLog.end()
-        let shares = try traces.map { BenchProfile(try $0.processes(), since: measuredSince) }
+        let shares = profile ? try traces.map { BenchProfile(try $0.processes(), since: measuredSince) } : nil
         let peak = PeakMeasurement.floatingPointOperationsPerSecond(precision) * Double(parts)
         let measured = seconds.dropFirst(warmup).sorted()
         try report(
