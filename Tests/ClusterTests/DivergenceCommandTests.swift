@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(5)))
 struct `A run whose numbers leave the range` {
     @Test(arguments: [0, 2])
     func `stops with the step, the layer and the last good checkpoint`(workers: Int) throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(5)))
 struct `A program that trains a task of its own` {
     @Test func `prints the same hash for any number of workers, and learns`() throws {
         let place = try Workplace()

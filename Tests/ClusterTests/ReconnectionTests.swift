@@ -5,7 +5,7 @@ import Messaging
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct `A worker whose connection brings nothing` {
     @Test func `makes another under another name, and says hello there`() throws {
         let context = try sharedContext.get()

@@ -107,27 +107,62 @@ private func values(_ block: Storage) -> [Float] { unsafe Array(block.floats) }
         #expect(try unsafe Header.sharedPlace(in: (plain + payload).span.bytes) == nil)
     }
 
-    @Test func `is refused when what lies there is not what was sealed`() throws {
+    @Test func `has the checksum of what lies there when it is an answer, so that two of them can be compared`() throws
+    {
         let frame = unsafe header.encoded(with: payload.span.bytes, lyingAt: 0)
         let head = Array(frame.prefix(Header.byteCount))
+        func checksum(_ payload: [UInt8]) throws -> UInt64 {
+            try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .coordinator)
+                .header.checksum
+        }
+        let own = try checksum(payload)
         for place in [0, 150, 299] {
             var other = payload
             other[place] ^= 1
-            #expect {
-                _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: .coordinator)
-            } throws: { ($0 as? DecodeError)?.code == .checksum }
+            #expect(try checksum(other) != own)
         }
     }
 
-    @Test func `is not read to verify it when it is parameters, whose header still is`() throws {
-        let header = StreamFrames(.parameters, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, total: 300)[0]
-        var head = Array(unsafe header.encoded(with: payload.span.bytes, lyingAt: 0).prefix(Header.byteCount))
+    @Test func `is not read to verify it, and its header still is`() throws {
+        let parameters = StreamFrames(.parameters, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, total: 300)[0]
         let other = [UInt8](repeating: 0, count: 300)
-        _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: .worker)
-        head[32] ^= 1
-        #expect {
-            _ = try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .worker)
-        } throws: { ($0 as? DecodeError)?.code == .checksum }
+        for (header, receiver) in [(parameters, Role.worker), (header, .coordinator)] {
+            let frame = unsafe header.encoded(with: payload.span.bytes, lyingAt: 0)
+            let head = Array(frame.prefix(Header.byteCount))
+            _ = try unsafe Message(header: head.span.bytes, payload: other.span.bytes, receiver: receiver)
+            for bit in 0..<8 * head.count {
+                var changed = head
+                changed[bit / 8] ^= 1 << UInt8(bit % 8)
+                #expect(throws: DecodeError.self, "bit \(bit)") {
+                    _ = try unsafe Message(header: changed.span.bytes, payload: payload.span.bytes, receiver: receiver)
+                }
+            }
+        }
+    }
+
+    @Test func `is one for all parameters, and takes more than a frame that travels`() throws {
+        let total = 3 * frameBytes + 4
+        let frames = StreamFrames(
+            .parameters, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, total: total, framing: .inMemory)
+        #expect(frames.count == 1)
+        let payload = [UInt8](repeating: 7, count: total)
+        let head = Array(unsafe frames[0].encoded(with: payload.span.bytes, lyingAt: 0).prefix(Header.byteCount))
+        let message = try unsafe Message(header: head.span.bytes, payload: payload.span.bytes, receiver: .worker)
+        #expect(message.header.isShared && Int(message.header.length) == total)
+        var assembly = try StreamAssembly(total: UInt64(total), limit: UInt64(total), framing: .inMemory)
+        #expect(try assembly.accept(message.header) == .new && assembly.isWhole)
+        // Such a length is refused in a frame that carries its payload, and of anything but parameters.
+        let carried = unsafe frames[0].encoded(with: payload.span.bytes)
+        #expect(throws: DecodeError.self) {
+            _ = try unsafe Message(header: carried.span.bytes, payload: payload.span.bytes, receiver: .worker)
+        }
+        let answer = StreamFrames(
+            .answer, run: RunID(low: 1, high: 2), incarnation: 3, step: 4, shards: ShardRange(0..<1), total: total,
+            framing: .inMemory)[0]
+        let answerHead = Array(unsafe answer.encoded(with: payload.span.bytes, lyingAt: 0).prefix(Header.byteCount))
+        #expect(throws: DecodeError.self) {
+            _ = try unsafe Message(header: answerHead.span.bytes, payload: payload.span.bytes, receiver: .coordinator)
+        }
     }
 
     @Test func `is refused when its place is beyond any memory`() throws {

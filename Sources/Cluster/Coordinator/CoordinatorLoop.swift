@@ -171,9 +171,10 @@ package final class CoordinatorLoop {
     private func beginStep(isCopied: Bool) {
         trainer.beginStep()
         parameters = Publication(of: trainer, memory: memory, isCopied: isCopied) {
-            [settings, step = trainer.step] byteCount in
+            [settings, step = trainer.step] byteCount, framing in
             StreamFrames(
-                .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: byteCount)
+                .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: byteCount,
+                framing: framing)
         }
         isReduced = false
         localWork = nil

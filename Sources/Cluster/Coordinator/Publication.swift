@@ -6,7 +6,7 @@ internal import Training
 final class Publication {
     private let trainer: any StepTrainer
     private let memory: SharedMemory?
-    private let frames: (_ byteCount: Int) -> StreamFrames
+    private let frames: (_ byteCount: Int, Framing) -> StreamFrames
     private var framed: FramedStream?
     private var shared: SharedStream?
     /// Whether the parameters lie in shared memory already.
@@ -14,7 +14,7 @@ final class Publication {
 
     init(
         of trainer: any StepTrainer, memory: SharedMemory?, isCopied: Bool,
-        as frames: @escaping (_ byteCount: Int) -> StreamFrames
+        as frames: @escaping (_ byteCount: Int, Framing) -> StreamFrames
     ) {
         self.trainer = trainer
         self.memory = memory
@@ -32,7 +32,7 @@ final class Publication {
     /// A stream that has not begun.
     func stream(to worker: WorkerID) -> OutgoingStream {
         guard let memory, memory.answers(of: worker) != nil else {
-            let stream = framed ?? FramedStream(trainer.exportParameters(), as: frames)
+            let stream = framed ?? FramedStream(trainer.exportParameters()) { frames($0, .standard) }
             framed = stream
             return OutgoingStream(stream)
         }
@@ -43,7 +43,7 @@ final class Publication {
             trainer.exportParameters(to: block)
         }
         memory.sign(trainer.step)
-        let stream = SharedStream(block.values, at: place, as: frames)
+        let stream = SharedStream(block.values, at: place) { frames($0, .inMemory) }
         shared = stream
         return OutgoingStream(stream)
     }

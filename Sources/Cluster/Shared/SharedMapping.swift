@@ -68,7 +68,12 @@ package final class SharedMapping: @unchecked Sendable {
 
     private static func map(_ descriptor: Int32, _ byteCount: Int, _ protection: Int32) -> UnsafeMutableRawPointer? {
         let mapped = unsafe mmap(nil, byteCount, protection, MAP_SHARED, descriptor, 0)
-        return unsafe mapped == MAP_FAILED ? nil : mapped
+        guard unsafe mapped != MAP_FAILED else { return nil }
+        #if os(Linux)
+            // As for a process's own large blocks; heard where `transparent_hugepage/shmem_enabled` is `advise`.
+            if let mapped { unsafe madvise(mapped, byteCount, MADV_HUGEPAGE) }
+        #endif
+        return unsafe mapped
     }
 
     /// Where a child of this process finds it.

@@ -96,6 +96,8 @@ package final class WorkerLoop {
     private func connect(in context: Context) throws -> Socket {
         var options = SocketOptions.data(frameBytes: frameBytes, identity: identity)
         options.security = keys?.security
+        // What lies in shared memory takes a header: a whole answer is handed over without waiting for room.
+        if memory != nil { options.sendHighWater = 1024 }
         return try Socket(.dealer, in: context, options: options)
     }
 
@@ -249,7 +251,7 @@ package final class WorkerLoop {
             preconditionFailure("storeParameters: a payload at \(offset) does not fit")
         }
         loadedStep = nil
-        if payload.byteCount < 4 * parameterCount { CrashPoint.reached(.workerParameters, step: step + 1) }
+        CrashPoint.reached(.workerParameters, step: step + 1)
     }
 
     private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {

@@ -9,6 +9,13 @@ package struct Framing: Sendable {
 
     package init() {}
 
+    /// Parameters that lie in memory which both processes see: nothing carries them, so one frame tells of all.
+    package static let inMemory: Framing = {
+        var framing = Framing()
+        framing.frameBytes = 1 << 30
+        return framing
+    }()
+
     /// An empty stream has one frame, which is empty.
     func count(ofTotal total: UInt64) -> Int {
         Int(Swift.max(1, (total + UInt64(frameBytes) - 1) / UInt64(frameBytes)))

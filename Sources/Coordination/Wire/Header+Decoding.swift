@@ -32,13 +32,16 @@ extension Header {
 
         try check(place <= (kind.isStream ? 1 : 0), .place, kind.isStream ? 1 : 0, place)
         isShared = place == 1
-        try check(payload.byteCount <= frameBytes, .length, frameBytes, payload.byteCount)
+        let framing = isShared && kind == .parameters ? Framing.inMemory : framing
+        let limit = max(frameBytes, framing.frameBytes)
+        try check(payload.byteCount <= limit, .length, limit, payload.byteCount)
         try check(Int(length) == payload.byteCount, .length, length, payload.byteCount)
         try checkPlace()
         try checkStream(framing)
-        let expected = checksum(over: payload)
-        checksum = travelling(sent)
-        try check(checksum == expected || framing.planted.contains(.skipChecksum), .checksum, expected, checksum)
+        let expected = seal(over: payload)
+        try check(sent == expected || framing.planted.contains(.skipChecksum), .checksum, expected, sent)
+        // An answer is compared with others, wherever they lie.
+        checksum = isShared && kind == .answer ? checksum(over: payload) : sent
     }
 
     private func checkPlace() throws(DecodeError) {

@@ -25,7 +25,7 @@ package let protocolVersion: UInt16 = 3
 ///         64      4  length of the payload
 ///         68      4  0: the payload follows; 1: it lies in memory that both processes see, and where is in the 8 bytes that follow
 ///         72      8  checksum of the payload, seeded by the checksum (seed 0) of this header with zeros for it and for the field before;
-///                 all its bits inverted when that field is 1
+///                 when that field is 1 of no payload, and all its bits inverted
 package struct Header: Hashable, Sendable {
     package static let byteCount = 80
     static let magic: UInt32 = 0x5053_4B4C
@@ -40,7 +40,7 @@ package struct Header: Hashable, Sendable {
     package var offset: UInt64
     package var total: UInt64
     package var length: UInt32
-    /// Whether the payload lies in shared memory; the checksum of an equal payload is equal either way.
+    /// Whether the payload lies in shared memory; once it is decoded, the checksum of an equal answer is equal either way.
     package var isShared = false
     /// Zero until the header is encoded with its payload.
     package var checksum: UInt64
@@ -49,7 +49,9 @@ package struct Header: Hashable, Sendable {
         kind: MessageKind, run: RunID, incarnation: UInt64, step: UInt64 = 0, shards: ShardRange? = nil,
         offset: UInt64 = 0, total: UInt64 = 0, length: Int = 0
     ) {
-        precondition(length <= frameBytes, "Header: payload of \(length) bytes; a frame has at most \(frameBytes)")
+        precondition(
+            length <= Framing.inMemory.frameBytes,
+            "Header: payload of \(length) bytes; a frame has at most \(Framing.inMemory.frameBytes)")
         self.kind = kind
         self.run = run
         self.incarnation = incarnation
@@ -79,16 +81,20 @@ package struct Header: Hashable, Sendable {
         unsafe bytes.withUnsafeBytes { unsafe ck_checksum_bytes(seed, $0.count, $0.baseAddress) }
     }
 
-    /// The checksum that goes with this header and its payload.
-    ///
-    /// Parameters in shared memory are not read for it: nothing carries them anywhere, and whoever computes from them sees at the end
-    /// whether they are still those of the step. Answers are, wherever they lie: their checksums tell whether two of them are the same.
+    /// The checksum that goes with this header and a payload, wherever it lies: it tells whether two answers are the same.
     package func checksum(over payload: RawSpan) -> UInt64 {
         var unsealed = self
         unsealed.checksum = 0
         unsealed.isShared = false
-        let covered = isShared && kind == .parameters ? payload.extracting(first: 0) : payload
-        return unsafe Self.checksum(covered, seed: Self.checksum(unsealed.bytes.span.bytes))
+        return unsafe Self.checksum(payload, seed: Self.checksum(unsealed.bytes.span.bytes))
+    }
+
+    /// The checksum as it is sent.
+    ///
+    /// What lies in shared memory is not read for it: nothing carries it anywhere. All bits are inverted then, so that no single bit of the
+    /// header can change unnoticed.
+    func seal(over payload: RawSpan) -> UInt64 {
+        isShared ? ~checksum(over: payload.extracting(first: 0)) : checksum(over: payload)
     }
 
     /// The header's bytes, with the checksum over the payload that travels behind it.
@@ -98,12 +104,9 @@ package struct Header: Hashable, Sendable {
         precondition(
             payload.byteCount == Int(length), "Header.encoded: length \(length), payload of \(payload.byteCount) bytes")
         var sealed = self
-        sealed.checksum = sealed.travelling(checksum(over: payload))
+        sealed.checksum = seal(over: payload)
         return sealed.bytes
     }
-
-    /// A checksum as it is sent, from what it is, and the other way round: no single bit of the header can change unnoticed.
-    func travelling(_ checksum: UInt64) -> UInt64 { isShared ? ~checksum : checksum }
 
     var bytes: [UInt8] {
         var writer = ByteWriter(capacity: Header.byteCount)

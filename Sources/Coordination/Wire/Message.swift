@@ -86,17 +86,12 @@ extension Message.Body {
     }
 
     init(kind: MessageKind, payload: RawSpan) throws(DecodeError) {
-        var reader = ByteReader(payload)
+        // The pieces of streams stay where they are: a reader would copy them.
+        var reader = ByteReader(kind.isStream ? payload.extracting(first: 0) : payload)
         switch kind {
-        case .answer:
-            self = .answer
-            return
-        case .parameters:
-            self = .parameters
-            return
-        case .assignment:
-            self = .assignment
-            return
+        case .answer: self = .answer
+        case .parameters: self = .parameters
+        case .assignment: self = .assignment
         case .hello: self = .hello(try Hello(from: &reader))
         case .pull: self = .pull(try WorkerStatus(from: &reader))
         case .goodbye: self = .goodbye(reason: try reader.readText(limit: sentenceLimit))

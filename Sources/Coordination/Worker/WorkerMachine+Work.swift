@@ -32,7 +32,8 @@ extension WorkerMachine {
         do throws(StreamAssembly.Failure) {
             if work.parameters == nil {
                 work.parameters = try StreamAssembly(
-                    total: header.total, limit: welcome.parameterBytes, framing: configuration.framing)
+                    total: header.total, limit: welcome.parameterBytes,
+                    framing: header.isShared ? .inMemory : configuration.framing)
             }
             guard try work.parameters!.accept(header) == .new else { return countStale(.repeatedFrame) }
         } catch {

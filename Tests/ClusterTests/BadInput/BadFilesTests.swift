@@ -76,7 +76,7 @@ private let badNames: [String] = [
     "a*", "$HOME",
 ]
 
-@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.tags(.processes), .timeLimit(.minutes(5)))
 struct `A file is answered with one line and exit code 2` {
     @Test(arguments: badTexts) func `that is no text`(input: BadInput) throws { try input.expectRefusal() }
 

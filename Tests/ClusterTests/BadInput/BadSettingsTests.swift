@@ -148,7 +148,7 @@ private let badEndpoints: [BadInput] =
         .init("coordinator --bind ipc://@place/s --fallback-after soon --run @new", says: "'soon': expected a number"),
     ]
 
-@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.tags(.processes), .timeLimit(.minutes(5)))
 struct `One line and exit code 2 answer` {
     @Test(arguments: badNumbers) func `a number out of its range`(input: BadInput) throws { try input.expectRefusal() }
 

@@ -161,7 +161,7 @@ private let harmless: [(what: String, damage: String, verified: String?)] = [
     ("no lock", "rm lock", nil), ("no incarnation", "rm incarnation", nil),
 ]
 
-@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.tags(.processes), .timeLimit(.minutes(5)))
 struct `A run that is half there` {
     @Test(arguments: halfRuns)
     fileprivate func `is refused by every command that needs what is missing, and stays as it is`(half: HalfRun) throws

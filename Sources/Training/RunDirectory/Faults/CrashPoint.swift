@@ -23,7 +23,7 @@ package enum CrashPoint: String, CaseIterable, Sendable {
     // In a worker.
     /// It is welcome and has asked for nothing yet; before any step, so of step 0.
     case workerGreeted = "worker-greeted"
-    /// Some of the step's parameters are here, not all.
+    /// Some of the step's parameters are here; all of them where they lie in shared memory, and nothing was done with them yet.
     case workerParameters = "worker-parameters"
     /// It has all that it needs for a range of the step.
     case workerComputing = "worker-computing"
