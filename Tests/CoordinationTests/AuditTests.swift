@@ -51,6 +51,18 @@ import Testing
         }
     }
 
+    @Test func `one that was dropped for a garbled frame is outvoted all the same when its answer is found wrong`() {
+        var rig = rig(["a", "b", "c"])
+        _ = rig.tell(.beginStep(0))
+        _ = rig.answer("a", 0..<1, value: 2)
+        #expect(rig.tell(.undecodable(DecodeError(.checksum, wanted: 1, got: 2), from: "a")).drops == ["a"])
+        _ = rig.answer("b", 0..<1)
+        let third = rig.answer("c", 0..<1)
+        #expect(third.contains(.outvoted("a", step: 0, subtree: whole)) && third.folded == ["c [0, 1)"])
+        #expect(rig.hello("a", session: 2).refusals == [.outvoted])
+        #expect(rig.machine.counters.dropped == 1 && rig.machine.load.banned == 1)
+    }
+
     @Test func `where there is no third worker the coordinator decides`() throws {
         var rig = rig(["a", "b"])
         _ = rig.tell(.beginStep(0))
@@ -149,6 +161,14 @@ import Testing
             #expect(settled.assigned == ["\(right) [0, 8)"])
             #expect(rig.fold(right, 0..<8).contains(.stepReduced(0)))
         }
+    }
+
+    @Test func `a third answer decides for the one that is in the sum, and its bytes are let go of`() {
+        var rig = disputed()
+        #expect(rig.join("c").assigned == ["c [4, 8)"])
+        let settled = rig.answer("c", 4..<8, value: 3)
+        #expect(settled.contains(.outvoted("a", step: 0, subtree: Subtree(first: 4, count: 4)!)))
+        #expect(settled.stored.count == 1 && settled.discarded == ["c [4, 8)"] && settled.folded == [])
     }
 
     @Test func `without audits answers that differ end the run, as before`() {

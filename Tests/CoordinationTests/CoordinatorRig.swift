@@ -131,6 +131,13 @@ extension [CoordinatorDirective] {
         }
     }
 
+    var discarded: [String] {
+        compactMap { directive in
+            guard case .discard(_, let subtree, let worker) = directive else { return nil }
+            return "\(worker) \(subtree)"
+        }
+    }
+
     var stored: [AnswerFrame] {
         compactMap { directive in
             guard case .store(let frame) = directive else { return nil }

@@ -14,26 +14,27 @@ extension CoordinatorMachine {
         guard members[worker]!.holds(subtree, of: header.step) else { return countStale(.unassigned) }
 
         let first = progress!.answers[subtree]
-        var partial: PartialAnswer
         if members[worker]!.partials[subtree] == nil { displacePartial(of: worker) }
+        var arriving = members[worker]!.partials.removeValue(forKey: subtree)
+        let isBegun = arriving != nil
         do throws(StreamAssembly.Failure) {
-            partial =
-                if let known = members[worker]!.partials.removeValue(forKey: subtree) {
-                    known
-                } else {
-                    PartialAnswer(
-                        assembly: try StreamAssembly(
-                            total: header.total, limit: configuration.answerLimit, framing: configuration.framing),
-                        isStored: first == nil || planted.contains(.countTwice) || hasDifferingVotes(for: subtree))
-                }
-            if try partial.assembly.accept(header) == .repeated {
-                members[worker]!.partials[subtree] = partial
+            if !isBegun {
+                arriving = PartialAnswer(
+                    assembly: try StreamAssembly(
+                        total: header.total, limit: configuration.answerLimit, framing: configuration.framing),
+                    isStored: first == nil || planted.contains(.countTwice) || hasDifferingVotes(for: subtree))
+            }
+            if try arriving!.assembly.accept(header) == .repeated {
+                members[worker]!.partials[subtree] = arriving
                 return countStale(.repeatedFrame)
             }
         } catch {
+            // What has come of it before is let go of with all else that the worker has sent.
+            if isBegun { members[worker]!.partials[subtree] = arriving }
             let code: DecodeError.Code = if case .changed = error { .checksum } else { .total }
             return drop(worker, code, reason: "answer for \(subtree): \(error)")
         }
+        guard var partial = arriving.take() else { preconditionFailure("receiveAnswer: nothing of \(subtree) arrives") }
 
         members[worker]!.lastMoved = now
         noteMovement()

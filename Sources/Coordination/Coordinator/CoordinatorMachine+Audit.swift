@@ -84,8 +84,9 @@ extension CoordinatorMachine {
         let first = progress!.answers[subtree]!
         if isAudited(subtree) { counters.audited += 1 }
 
-        // The answer that is folded: the coordinator's own, or the first that agrees and whose bytes are here.
-        let chosen = isOwn ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
+        // The answer that is folded: the coordinator's own, or the first that agrees and whose bytes are here. None where one is in the
+        // tree already.
+        let chosen = isOwn || !first.isHeld ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
         for vote in audit.votes where vote.isStored && vote.worker != chosen?.worker {
             directives.append(.discard(step: step, subtree: subtree, from: vote.worker))
         }
@@ -119,7 +120,8 @@ extension CoordinatorMachine {
     @discardableResult
     private mutating func outvote(_ worker: WorkerID, _ subtree: Subtree) -> Bool {
         let step = progress!.step
-        guard !banned.contains(where: { $0.worker == worker }) else { return false }
+        // One that was dropped for another reason, a garbled frame for instance, is found out all the same.
+        guard !banned.contains(where: { $0.worker == worker && $0.refusal.code == .outvoted }) else { return false }
         counters.outvoted += 1
         directives.append(.outvoted(worker, step: step, subtree: subtree))
         ban(

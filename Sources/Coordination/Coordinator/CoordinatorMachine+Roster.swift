@@ -165,9 +165,13 @@ extension CoordinatorMachine {
     mutating func ban(_ worker: WorkerID, _ refusal: Refusal) {
         let isHere = members[worker] != nil
         remove(worker)
+        if let index = banned.firstIndex(where: { $0.worker == worker }) {
+            banned.remove(at: index)
+        } else {
+            counters.dropped += 1
+        }
         banned.append((worker, refusal))
         if banned.count > CoordinatorMachine.bannedLimit { banned.removeFirst() }
-        counters.dropped += 1
         if isHere { send(.refused(refusal), to: worker) }
     }
 
