@@ -47,6 +47,59 @@ import Testing
     }
 }
 
+@Suite struct `The costs of chaos` {
+    private let begun = ContinuousClock.now
+
+    private func ledger(_ orders: Int) -> ChaosCosts {
+        ChaosCosts(orders: (0..<orders).map { "order \($0)" }, dropRate: 0, seed: 1)
+    }
+
+    @Test func `are a window's time less what its steps would have taken in quiet`() throws {
+        var costs = ledger(1)
+        // A step a second; then one that takes five.
+        for second in 1...10 { costs.stepDone(UInt64(second), at: begun + .seconds(second)) }
+        costs.begin(0, at: begun + .seconds(10), lasting: .zero)
+        costs.stepDone(11, at: begun + .seconds(15))
+        costs.stepDone(12, at: begun + .seconds(16))
+        costs.finish(at: begun + .seconds(16))
+        #expect(abs(costs.seconds[0] - 4) < 1e-9)
+    }
+
+    @Test func `of faults that overlap are shared, and all together are no more than the time`() throws {
+        var costs = ledger(3)
+        for second in 1...10 { costs.stepDone(UInt64(second), at: begun + .seconds(second)) }
+        // All at once, and the last step comes twenty seconds later.
+        for order in 0..<3 { costs.begin(order, at: begun + .seconds(10), lasting: .seconds(order)) }
+        costs.stepDone(11, at: begun + .seconds(30))
+        costs.finish(at: begun + .seconds(30))
+        #expect(costs.seconds.allSatisfy { abs($0 - 19.0 / 3) < 1e-9 }, "\(costs.seconds)")
+    }
+
+    @Test func `of any faults are no more than the time between the first and the end`() throws {
+        let given = ProcessInfo.processInfo.environment["LOCKSTEP_TEST_SEED"].flatMap { UInt64($0) }
+        let seed = given ?? .random(in: 0 ... .max)
+        var state = seed
+        func draw(_ bound: UInt64) -> UInt64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return (state >> 33) % bound
+        }
+        var (costs, now, step, first) = (ledger(4), begun, UInt64(0), begun)
+        for event in 0..<400 {
+            now += .milliseconds(draw(1500))
+            if draw(3) > 0 {
+                step += draw(3)
+                costs.stepDone(step, at: now)
+            } else {
+                if first == begun { first = now }
+                costs.begin(Int(draw(4)), at: now, lasting: .milliseconds(draw(5000)))
+            }
+            if event == 399 { costs.finish(at: now) }
+        }
+        let sum = costs.seconds.reduce(0, +)
+        #expect(sum > 0 && sum <= (now - first) / .seconds(1), "LOCKSTEP_TEST_SEED=\(seed): \(sum)")
+    }
+}
+
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
 struct `Training under chaos` {
     @Test func `ends with the bits of an undisturbed one and a table of what was done`() throws {

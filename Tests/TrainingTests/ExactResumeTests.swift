@@ -48,6 +48,25 @@ import Training
         }
     }
 
+    @Test func `comes to its end though every holder dies before a checkpoint is asked for`() throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration(steps: 60)
+        configuration.checkpointEvery = 1000
+        try place.begin("whole", configuration).train(upTo: 60)
+        try kill(place.begin("killed", configuration), after: 8)
+        var (lives, reached) = (1, UInt64(0))
+        while reached < 60, lives < 40 {
+            let session = try place.resume("killed")
+            reached = min(session.trainer.step + 8, 60)
+            try kill(session, after: reached)
+            lives += 1
+        }
+        #expect(reached == 60 && lives > 8, "\(lives) lives, up to step \(reached)")
+        try place.resume("killed").train(upTo: 60)
+        // And nothing tells that there were checkpoints in between.
+        try expectSameFiles(place, "killed", "after \(lives) lives")
+    }
+
     @Test(arguments: [UInt64(4), 8, 12])
     func `makes up for a validation that was left off`(step: UInt64) throws {
         let place = try RunPlace()

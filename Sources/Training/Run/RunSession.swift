@@ -20,6 +20,7 @@ package final class RunSession {
     private var pace: Pace
     private var state: SessionState
     private var lastSaved: UInt64?
+    private var cadence: CheckpointCadence
     private var firstStepMilliseconds: Double?
 
     init(
@@ -34,6 +35,8 @@ package final class RunSession {
         workers = try WorkerLog(run: held.directory.path, incarnation: held.incarnation)
         writer = CheckpointWriter(held)
         lastSaved = resumption.checkpoint?.step
+        cadence = CheckpointCadence(
+            after: trainer.step, lost: resumption.lostSteps, every: trainer.configuration.checkpointEvery)
         self.observer = observer
         self.threads = threads
         self.state = state ?? SessionState(record: record)
@@ -70,6 +73,10 @@ package final class RunSession {
             try writer.wait()
             throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
         }
+        // One that nobody has asked for leaves no trace in the ledger, and keeps no step waiting.
+        let savesBetween =
+            !saves && cadence.isDue(after: report.step) && !writer.isBusy
+            && trainer.computer.model.firstNonFinite == nil
         let hash = saves ? parametersSHA256(trainer.computer.model.namedTensors) : nil
         _ = try ledger.append(LedgerEntry(report, parametersSHA256: hash))
         if let counts { try workers.note(counts) }
@@ -84,7 +91,7 @@ package final class RunSession {
                 try metrics.append(record)
                 state.pending = nil
             }
-            if saves { try save(validationLoss: outcome == .done ? state.validation?.loss : nil) }
+            if saves || savesBetween { try save(validationLoss: outcome == .done ? state.validation?.loss : nil) }
             observer.progressed(
                 RunProgress(
                     step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
@@ -140,6 +147,7 @@ package final class RunSession {
             checkpointFiles(), step: trainer.step, ledgerHead: ledger.head, keep: record.configuration.checkpointsKept,
             validationLoss: validationLoss)
         lastSaved = trainer.step
+        cadence.saved(trainer.step)
     }
 
     func checkpointFiles() throws -> [CheckpointFile] {

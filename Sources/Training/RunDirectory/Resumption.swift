@@ -6,6 +6,8 @@ package struct Resumption {
     package let metrics: MetricsWriter
     /// What was skipped or dropped, a sentence each.
     package let notes: [String]
+    /// Steps after the checkpoint that were done before, by the ledger, and are done again.
+    package let lostSteps: UInt64
 }
 
 extension HeldRun {
@@ -33,8 +35,11 @@ extension HeldRun {
         let (checkpoint, mark, skipped) = try choose(survey)
         if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
         let step = checkpoint?.step ?? 0
+        // Behind further damage nobody knows how many lines there were.
+        let last = survey.damages.count > mark.damages ? survey.damages[mark.damages].after : survey.steps
+        let lost = last > step ? last - step : 0
         var notes = skipped
-        notes += leftNotes(survey, at: mark, after: step)
+        notes += leftNotes(survey, at: mark, after: step, lost: lost)
         let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: mark.hash, end: mark.end)
         let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
         notes += metrics.notes
@@ -44,7 +49,7 @@ extension HeldRun {
         // to a power cut when it ends without another checkpoint.
         try FileSystem.synchronizeDirectory(directory.path)
         try checkpoints.synchronizeNames()
-        return Resumption(checkpoint: checkpoint, ledger: ledger, metrics: metrics, notes: notes)
+        return Resumption(checkpoint: checkpoint, ledger: ledger, metrics: metrics, notes: notes, lostSteps: lost)
     }
 
     /// A checkpoint to go on from, the line of its step, and what was skipped for it.
@@ -123,7 +128,9 @@ extension HeldRun {
         )
     }
 
-    private func leftNotes(_ survey: LedgerSurvey, at mark: LedgerSurvey.Mark, after step: UInt64) -> [String] {
+    private func leftNotes(
+        _ survey: LedgerSurvey, at mark: LedgerSurvey.Mark, after step: UInt64, lost: UInt64
+    ) -> [String] {
         var notes: [String] = []
         if survey.damages.count > mark.damages {
             notes.append("\(survey.damages[mark.damages].sentence); it and all after it were dropped")
@@ -132,10 +139,8 @@ extension HeldRun {
             notes.append(
                 "\(directory.ledgerPath): the last line was cut short and was dropped (\(survey.tornBytes) bytes)")
         }
-        // Behind further damage nobody knows how many lines there were.
-        let last = survey.damages.count > mark.damages ? survey.damages[mark.damages].after : survey.steps
-        if last > step {
-            notes.append("\(last - step) steps after the checkpoint are computed again: \(step + 1) to \(last)")
+        if lost > 0 {
+            notes.append("\(lost) steps after the checkpoint are computed again: \(step + 1) to \(step + lost)")
         }
         return notes
     }
