@@ -17,6 +17,7 @@ let package = Package(
         // The ground: C kernels, libzmq.
         .target(name: "CKernels"),
         .target(name: "CSharedMemory"),
+        .target(name: "CProcesses"),
         // No pkg-config: Debian's flags for libzmq name directories that packages may not pass on, and the default ones suffice.
         .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
 
@@ -33,8 +34,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "TensorCore", "Layers", "Optimizers", "Sequences", "Interchange", "Randomness", "Coordination",
-                "Tracing",
+                "CProcesses", "TensorCore", "Layers", "Optimizers", "Sequences", "Interchange", "Randomness",
+                "Coordination", "Tracing",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .target(name: "Messaging", dependencies: ["CZeroMQ"]),
@@ -42,8 +43,8 @@ let package = Package(
         .target(
             name: "Cluster",
             dependencies: [
-                "CSharedMemory", "Messaging", "Coordination", "Training", "TensorCore", "Optimizers", "Randomness",
-                "Tracing",
+                "CSharedMemory", "CProcesses", "Messaging", "Coordination", "Training", "TensorCore", "Optimizers",
+                "Randomness", "Tracing",
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
 

@@ -117,9 +117,16 @@ struct `A supervised run` {
         #expect(first.wait { first.errors.contains("step ") })
         let second = try place.run(["resume", "\(place.path)/run", "--workers", "1"])
         #expect(second.code == 4 && second.errors.filter { $0 == "\n" }.count == 1, "\(second)")
-        #expect(try place.run(common).code == 2)
+        // The same for whoever means to begin it once more, with workers or without.
+        for arguments in [common, Array(common[0...2]) + common[5...]] {
+            let third = try place.run(arguments)
+            let holder = "held by process \(try #require(first.coordinator)) on host"
+            #expect(third.code == 4 && third.errors.contains(holder), "\(third)")
+            #expect(third.errors.filter { $0 == "\n" }.count == 1, "\(third)")
+        }
         first.signal(SIGTERM)
         #expect(first.wait().code == 143)
+        #expect(try place.run(common).code == 2)
     }
 
     @Test(arguments: [SIGINT, SIGTERM])
@@ -201,6 +208,46 @@ struct `A supervised run` {
         #expect(traces.remaining() == [])
         #expect(process.errors.contains("stopped after step"), "\(process.errors)")
         #expect(traces.isSaved)
+    }
+
+    #if os(Linux)
+        @Test(arguments: [false, true])
+        func `leaves nothing when the supervisor is killed while the coordinator is stopped`(worker: Bool) throws {
+            let place = try Workplace()
+            let traces = place.traces
+            let common = ["--data", try place.text(), "--steps", "1500"] + small
+            let expected = try place.expected(common)
+            let process = try place.supervise(common)
+            #expect(traces.isTraining(process, after: 20))
+            kill(try #require(process.coordinator), SIGSTOP)
+            if worker { kill(try #require(process.children.first), SIGSTOP) }
+            process.signal(SIGKILL)
+            _ = process.wait()
+            #expect(traces.remaining() == [])
+            #expect(traces.isSaved && process.errors.contains("stopped after step"), "\(process.errors)")
+            let outcome = try place.run(
+                ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
+            #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+        }
+    #endif
+
+    @Test func `ends with the code of a held run, and the holder, when somebody else has taken the run meanwhile`()
+        throws
+    {
+        let place = try Workplace()
+        let common = ["--data", try place.text(), "--steps", "4000000"] + small
+        let process = try place.supervise(common)
+        #expect(place.traces.isTraining(process, after: 20))
+        process.signal(SIGSTOP)
+        kill(try #require(process.coordinator), SIGKILL)
+        let other = try place.start(["resume", "\(place.path)/run"])
+        #expect(other.wait { place.traces.content("run/incarnation").hasPrefix("2 ") })
+        process.signal(SIGCONT)
+        let outcome = process.wait()
+        #expect(
+            outcome.code == 4 && outcome.errors.contains("held by process \(other.identifier) on host"), "\(outcome)")
+        other.signal(SIGTERM)
+        #expect(other.wait().code == 143)
     }
 
     @Test func `leaves nothing after its next start when all of it is killed at once, a stopped worker included`()

@@ -1,4 +1,14 @@
+internal import CProcesses
 internal import Foundation
+
+/// Sees to it that a process goes on when the one that started it is gone, though somebody has stopped it (SIGSTOP): it could not end.
+///
+/// Asked for is SIGCONT, which is nothing to a process that runs: the system sends it already when the thread of the parent ends that
+/// started this one.
+enum ParentsEnd {
+    /// - Precondition: the calling thread lives as long as the process.
+    static func continuesThisProcess() { cpr_signal_at_parents_end(SIGCONT) }
+}
 
 /// Ends a local worker with the process that started it, however that one ended.
 ///
@@ -7,6 +17,7 @@ enum ParentWatch {
     /// Begins. A worker holds nothing that would be lost, and may be in the middle of a long computation: it ends at once.
     static func start() {
         Thread.detachNewThread {
+            ParentsEnd.continuesThisProcess()
             var byte: UInt8 = 0
             while true {
                 let count = unsafe read(STDIN_FILENO, &byte, 1)

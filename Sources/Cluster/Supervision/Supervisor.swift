@@ -54,10 +54,12 @@ package struct Supervisor {
             close(child.link.descriptor)
             chaos?.coordinatorDied()
             let how: String
+            var code: Int32 = 1
             switch ending {
             case .exited(Self.heldCode) where starts > 1:
-                // A worker that was being started when its coordinator died holds its files for another moment.
-                how = "the run was still held"
+                // A worker that was being started when its coordinator died holds its files for another moment; or somebody else has
+                // taken the run meanwhile, as the coordinator has said.
+                (how, code) = ("the run was still held", Self.heldCode)
             case .exited(let code): return code
             case .killed(let signal):
                 how = "the coordinator (process \(child.identifier)) was killed by signal \(signal)"
@@ -69,7 +71,7 @@ package struct Supervisor {
             }
             guard let delay = policy.died() else {
                 note("\(how), \(RestartPolicy.limit) times in a row without a new step; given up\(recovery)")
-                return 1
+                return code
             }
             note("\(how); it is started again")
             if let code = pause(delay) { return code }

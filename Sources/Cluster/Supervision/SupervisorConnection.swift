@@ -17,11 +17,14 @@ package final class SupervisorConnection: Sendable {
     package init(loss: MessageLoss? = nil) {
         self.loss = loss
         Thread.detachNewThread { [link] in
+            ParentsEnd.continuesThisProcess()
             var buffer: [UInt8] = []
             while let messages = link.receive(waits: true, into: &buffer) {
                 for case .stop(let number) in messages { StopSignal.request(number) }
             }
             StopSignal.request(SIGTERM)
+            // For as long as the process lives.
+            while true { pause() }
         }
     }
 

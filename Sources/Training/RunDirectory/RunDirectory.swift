@@ -46,7 +46,7 @@ package struct RunDirectory: Sendable, Equatable {
     /// - Parameters:
     ///   - path: a directory that is empty or not there yet.
     ///   - configuration: what `run.json` is to hold.
-    /// - Throws: `RunError.exists` when something is there; nothing of it is touched.
+    /// - Throws: `RunError.exists` when something is there, `RunError.held` when another process trains it; nothing of it is touched.
     package static func create(at path: String, configuration: some Encodable) throws(RunError) -> HeldRun {
         let isNew: Bool
         do { isNew = try FileSystem.makeDirectory(path) } catch {
@@ -71,6 +71,7 @@ package struct RunDirectory: Sendable, Equatable {
     private static func refuseIfOccupied(_ path: String) throws(RunError) {
         let names = try FileSystem.names(in: path)
         if names.contains(configurationName) {
+            try RunLock.requireFree(path)
             throw RunError(
                 .exists,
                 "\(path): holds a run; `lockstep resume \(path)` goes on with it, another --run begins a new one")

@@ -70,6 +70,16 @@ final class RunLock: Sendable {
         else { throw RunError(FileFailure("write", path, number: errno)) }
     }
 
+    /// Asks whether another process holds a run that this one does not want.
+    ///
+    /// - Throws: `RunError.held`, naming the holder.
+    static func requireFree(_ run: String) throws(RunError) {
+        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard directory >= 0 else { throw RunError(FileFailure("open", run, number: errno)) }
+        defer { close(directory) }
+        try lock(directory, of: run, "\(run)/\(fileName)")
+    }
+
     /// Sees that the run still lies at its path: the lock is the directory's, and everything else goes by the path.
     ///
     /// - Throws: when the directory was moved or replaced; what lies there now is somebody else's, and nothing of it may change.
