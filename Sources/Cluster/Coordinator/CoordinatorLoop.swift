@@ -29,6 +29,7 @@ package final class CoordinatorLoop {
     /// A subtree that the machine wants computed here to decide between answers, and what came of it.
     var ownWork: (step: UInt64, subtree: Subtree)?
     var ownAnswer: SubtreeAnswer?
+    private var computing = WatchedComputing()
     var failure: ClusterError?
     var names = WorkerNames()
     private var strangerNotes = NoteLimit(burst: 20, perSecond: 2)
@@ -134,7 +135,7 @@ package final class CoordinatorLoop {
             while !isReduced, !shouldStop() {
                 try look(at: sockets, patience: localWork == nil && ownWork == nil ? .milliseconds(50) : .zero)
                 if let failure { throw failure }
-                computeLocally()
+                try computeLocally(beside: sockets, shouldStop)
             }
             guard isReduced else { break }
             nextPlace = parameters?.openNextPlace()
@@ -260,17 +261,31 @@ package final class CoordinatorLoop {
         carryOut(machine.handle(event, at: instant - begun))
     }
 
-    private func computeLocally() {
+    private func computeLocally(beside sockets: borrowing CoordinatorSockets, _ shouldStop: () -> Bool) throws {
         if let (step, range) = localWork {
             localWork = nil
-            trainer.compute(range, threads: settings.threads)
+            guard let answers = try compute(range, settings.threads, beside: sockets, shouldStop) else { return }
+            trainer.add(answers)
             perform(.computedLocally(step: step, range: range))
         }
         if let (step, subtree) = ownWork {
             ownWork = nil
-            let answer = trainer.answer(for: subtree)
+            guard let answer = try compute(subtree.range, 1, beside: sockets, shouldStop)?.first else { return }
             ownAnswer = answer
             perform(.computedOwn(step: step, subtree: subtree, assembly(of: answer, step: step)))
+        }
+    }
+
+    /// Computes shards while workers are answered.
+    ///
+    /// - Returns: nil when there is no more use for them: the run is to stop, however long they would take yet.
+    private func compute(
+        _ range: ShardRange, _ threads: Int, beside sockets: borrowing CoordinatorSockets, _ shouldStop: () -> Bool
+    ) throws -> [SubtreeAnswer]? {
+        try computing.answers(of: trainer.computation(of: range, threads: threads)) {
+            try look(at: sockets, patience: .zero)
+            if let failure { throw failure }
+            return shouldStop()
         }
     }
 }

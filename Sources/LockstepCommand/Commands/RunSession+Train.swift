@@ -42,7 +42,7 @@ extension RunSession {
         try catchUp(stop)
         switch place {
         case .local(workers: 0):
-            try trainHere(LocalCompute(threads: threads), shouldStop: stop)
+            try trainHere(threads: threads, shouldStop: stop)
         case .local(let workers):
             roster = try await ClusterTraining.train(
                 trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads,
@@ -77,10 +77,28 @@ extension RunSession {
         try Output.write(json ? summary.json() : text(of: summary) + "\n")
     }
 
-    private func trainHere(_ local: LocalCompute, shouldStop: @escaping @Sendable () -> Bool) throws {
+    /// How long the step at hand may take to its end once the run is to stop; one that will take longer is given up at once.
+    private static let lastStep: Duration = .seconds(3)
+
+    private func trainHere(threads: Int, shouldStop: @escaping @Sendable () -> Bool) throws {
+        let clock = ContinuousClock()
+        var computing = WatchedComputing()
+        trainer.updateThreads = threads
         while !trainer.isDone, !shouldStop() {
+            let begun = clock.now
             trainer.beginStep()
-            local.compute(trainer.wholeStep, of: trainer)
+            let computation = trainer.computation(of: trainer.wholeStep, threads: threads)
+            let usual = computing.last
+            var deadline: ContinuousClock.Instant?
+            let answers = computing.answers(of: computation) {
+                if deadline == nil, shouldStop() {
+                    let isTooFar = usual.map { begun + $0 - clock.now > Self.lastStep } ?? false
+                    deadline = clock.now + (isTooFar ? .zero : Self.lastStep)
+                }
+                return deadline.map { clock.now >= $0 } ?? false
+            }
+            guard let answers else { return }
+            trainer.add(answers)
             let report = trainer.finishStep()
             try Trace.span(.record) { try stepDone(report)?(shouldStop) }
             TraceLog.flush()

@@ -101,18 +101,13 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
 
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
 
-    package func answer(for subtree: Subtree) -> SubtreeAnswer {
-        computer.compute(step: step, shards: subtree.range, examples: examples(of: subtree.range))[0]
-    }
-
-    package func compute(_ range: ShardRange, threads: Int) {
-        updateThreads = threads
+    package func computation(of range: ShardRange, threads: Int) -> ShardComputation {
         let parts = ShardPartition.split(ShardSet(range), into: threads)
         let computers = computers(parts.count)
         let works = parts.map { (shards: $0, examples: examples(of: $0)) }
         let shared = Shared(computers: computers)
         let step = step
-        addAnswers(ofParts: works.count) {
+        return ShardComputation(parts: works.count) {
             shared.computers[$0].compute(step: step, shards: works[$0].shards, examples: works[$0].examples)
         }
     }

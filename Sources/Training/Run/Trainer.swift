@@ -116,8 +116,6 @@ package final class Trainer {
             from: first, with: CarriedState(rowSize: computer.description.stateSize, values: answer.state))
     }
 
-    package func answer(for subtree: Subtree) -> SubtreeAnswer { computer.compute(work(for: subtree.range))[0] }
-
     /// Whether every shard of the step is in.
     package var isReduced: Bool { update.isReduced }
 

@@ -40,10 +40,8 @@ package protocol StepTrainer: AnyObject {
     func nonFinitePart(of answer: SubtreeAnswer) -> String?
     /// Puts an answer into its place in the tree.
     func add(_ answer: SubtreeAnswer) throws(ReductionError)
-    /// Computes a group of shards of the step at hand in this process, as a worker would, and adds nothing.
-    func answer(for subtree: Subtree) -> SubtreeAnswer
-    /// Computes some shards in this process and adds their answers.
-    func compute(_ range: ShardRange, threads: Int)
+    /// What computes some shards of the step at hand in this process, as workers would.
+    func computation(of range: ShardRange, threads: Int) -> ShardComputation
     /// Threads for sums and the update; bits do not depend on it.
     var updateThreads: Int { get set }
     /// Copies the parameters, `[P]`, as they are sent.
