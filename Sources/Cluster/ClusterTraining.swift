@@ -114,6 +114,8 @@ package enum ClusterTraining {
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
             fallbackAfter: fallbackAfter, threads: threads, keys: keys, auditShare: auditShare)
         let loop = CoordinatorLoop(trainer, settings: settings, note: note)
+        let register = try SocketRegister([settings.data, settings.control])
+        defer { withExtendedLifetime(register) {} }
         // Encryption happens on libzmq's own threads.
         let context = try Context(ioThreads: keys == nil ? 1 : 2)
         defer {

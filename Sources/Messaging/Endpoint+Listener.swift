@@ -14,11 +14,7 @@ extension Endpoint {
         switch transport {
         case .inproc, .tcp(_, nil): return false
         case .ipc(let path):
-            var address = sockaddr_un()
-            address.sun_family = sa_family_t(AF_UNIX)
-            unsafe withUnsafeMutableBytes(of: &address.sun_path) { place in
-                for (index, byte) in path.utf8.enumerated() where index < place.count - 1 { unsafe place[index] = byte }
-            }
+            var address = sockaddr_un(path)
             return unsafe Self.accepts(&address, size: MemoryLayout<sockaddr_un>.size, family: AF_UNIX)
         case .tcp(let host, let port?):
             var hints = unsafe addrinfo()
@@ -73,9 +69,9 @@ extension Endpoint {
     }
 
     #if canImport(Glibc)
-        private static let stream = Int32(SOCK_STREAM.rawValue)
+        static let stream = Int32(SOCK_STREAM.rawValue)
     #else
-        private static let stream = SOCK_STREAM
+        static let stream = SOCK_STREAM
     #endif
 
     private static func accepts(_ address: UnsafeMutableRawPointer, size: Int, family: Int32) -> Bool {

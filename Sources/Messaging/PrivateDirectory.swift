@@ -16,6 +16,7 @@ package struct PrivateDirectory: ~Copyable {
 
     private static let prefix = "lockstep-"
     private static let lockName = "owner"
+    private static let socketsName = "sockets"
 
     /// Makes a directory of mode 0700 with a random name.
     ///
@@ -73,9 +74,44 @@ package struct PrivateDirectory: ~Copyable {
             guard lock >= 0 else { return nil }
             defer { close(lock) }
             guard owns(lock) else { return nil }
+            removeNoted(in: path)
             remove(path)
             return path
         }
+    }
+
+    /// Notes sockets that the owner makes elsewhere: whoever sweeps up after it removes them too, unless somebody listens there.
+    package borrowing func note(_ sockets: [Endpoint]) throws(MessagingError) {
+        let lines = sockets.compactMap { socket -> String? in
+            guard case .ipc(let path) = socket.transport else { return nil }
+            return "\(path.hasPrefix("/") ? path : "\(Self.workingDirectory)/\(path)")\n"
+        }
+        let place = "\(path)/\(Self.socketsName)"
+        let file = unsafe open(place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw MessagingError(.directory, place, code: errno) }
+        defer { close(file) }
+        let bytes = Array(lines.joined().utf8)
+        guard unsafe bytes.withUnsafeBytes({ unsafe write(file, $0.baseAddress, $0.count) }) == bytes.count else {
+            throw MessagingError(.directory, place, code: errno)
+        }
+    }
+
+    private static func removeNoted(in path: String) {
+        let file = unsafe open("\(path)/\(socketsName)", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return }
+        defer { close(file) }
+        // Two paths are noted at most.
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+        for line in bytes.prefix(max(0, count)).split(separator: UInt8(ascii: "\n")) {
+            DesertedSocket.remove(String(decoding: line, as: UTF8.self))
+        }
+    }
+
+    private static var workingDirectory: String {
+        guard let path = unsafe getcwd(nil, 0) else { return "." }
+        defer { unsafe free(path) }
+        return unsafe String(cString: path)
     }
 
     private static func names(in path: String) -> [String] {

@@ -90,6 +90,39 @@ import Testing
         }
     }
 
+    @Test func `sockets that a killed owner has made elsewhere are removed, unless somebody listens there`() throws {
+        let files = FileManager.default
+        let parent = files.temporaryDirectory.appendingPathComponent("swept-\(UUID().uuidString.prefix(8))").path
+        defer { try? files.removeItem(atPath: parent) }
+        try files.createDirectory(
+            atPath: "\(parent)/lockstep-killed", withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+        func leave(_ name: String) throws {
+            let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(descriptor) }
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: "\(parent)/\(name)".utf8) }
+            let bound = unsafe withUnsafeBytes(of: &address) {
+                unsafe bind(
+                    descriptor, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self),
+                    socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+            try #require(bound == 0)
+        }
+        for name in ["deserted", "deserted.control", "unnoted"] { try leave(name) }
+        #expect(files.createFile(atPath: "\(parent)/file", contents: nil))
+        let server = try Socket(.router, in: .shared)
+        _ = try server.bind(Endpoint("ipc://\(parent)/living"))
+        let noted = ["deserted", "deserted.control", "living", "file", "gone"].map { "\(parent)/\($0)\n" }.joined()
+        for (name, text) in [("owner", ""), ("sockets", noted)] {
+            #expect(files.createFile(atPath: "\(parent)/lockstep-killed/\(name)", contents: Data(text.utf8)))
+        }
+        #expect(PrivateDirectory.sweep(under: parent) == ["\(parent)/lockstep-killed"])
+        #expect(try files.contentsOfDirectory(atPath: parent).sorted() == ["file", "living", "unnoted"])
+        #expect(try Endpoint("ipc://\(parent)/living").hasListener)
+    }
+
     @Test func `what a killed owner has left is swept away, and nothing else`() throws {
         let files = FileManager.default
         let parent = files.temporaryDirectory.appendingPathComponent("swept-\(UUID().uuidString.prefix(8))").path

@@ -1,9 +1,20 @@
 internal import Foundation
 internal import Messaging
 
+/// Says, while it is there, where this process has local sockets: when it is killed, the next start removes them.
+final class SocketRegister {
+    private let directory: PrivateDirectory
+
+    init(_ sockets: [Endpoint]) throws {
+        directory = try PrivateDirectory()
+        try directory.note(sockets)
+    }
+}
+
 /// What coordinators have left that were killed.
 package enum Leftovers {
-    /// Removes the socket directories of coordinators on this machine that are gone, and ends the workers that still wait at them.
+    /// Removes the socket directories of coordinators on this machine that are gone, and the sockets that they had elsewhere; ends the
+    /// workers that still wait at those directories.
     ///
     /// Workers end by themselves with their coordinator. One that was stopped (SIGSTOP) at that moment cannot, until it goes on.
     package static func sweep() {
