@@ -10,16 +10,13 @@
 #
 # Says on standard error how far it is; a trial that finds something keeps no other from being done, and is named at the end with the
 # command that does it again. Ends with one line, "trials …, faults …, differing bits …, leftovers …", and with 0 if nothing was wrong.
-# Everything is tried as root with strace, a C compiler, ip (iproute2) and /dev/net/tun; without one of them it says what was not.
+# Everything is tried as root with strace, a C compiler, ip (iproute2) and /dev/net/tun; without one of them it says what was not. What
+# is missing of python3, strace and iproute2 is installed where this user is root and there is apt-get.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "==> $*" >&2; }
 
-if ! command -v python3 >/dev/null; then
-    say "python3 is missing: apt-get install python3"
-    exit 1
-fi
 simulations=
 arguments=()
 while [ $# -gt 0 ]; do
@@ -36,9 +33,13 @@ if [ -n "$simulations" ] && ! [[ "$simulations" =~ ^[1-9][0-9]*$ ]]; then
 fi
 # In a test run the command is there already, and the build directory is the test run's.
 if [ -z "${LOCKSTEP_SOAK_BUILT:-}" ]; then
-    ./scripts/setup.sh
+    ./scripts/setup.sh --trials
     say "building"
     swift build -c release --product lockstep >&2
+fi
+if ! command -v python3 >/dev/null; then
+    say "python3 is missing: apt-get install python3"
+    exit 1
 fi
 status=0
 # Whoever ends this script ends the trials, and they take away what they have made.

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "==> $*" >&2; }
 
-./scripts/setup.sh
+./scripts/setup.sh --trials
 say "building (the first time takes a few minutes)"
 # The one build that the commands use too: `swift test` by itself would build everything again, its own way.
 swift build -c release --build-tests

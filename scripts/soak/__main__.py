@@ -13,11 +13,12 @@ import namespaces
 import network
 import powercut
 import sites
+import standalone
 import workers
 from lanes import Lanes
 from place import Workshop
 
-MODULES = (kills, workers, damage, sites, powercut, disks, network)
+MODULES = (kills, standalone, workers, damage, sites, powercut, disks, network)
 
 
 def main():

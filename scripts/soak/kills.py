@@ -72,6 +72,19 @@ def restart(shop, draw):
         return 1
 
 
+def outpaced(shop, draw):
+    """The coordinator dies again and again before the run's settings want a checkpoint."""
+    steps, seldom = 8000, ["--checkpoint-every", "1000000"]
+    hash = shop.hash(steps, seldom)
+    with shop.place() as place:
+        begun = time.monotonic()
+        outcome = place.train(steps, [*seldom, "--chaos", "kill coordinator every 2s"]).finish()
+        place.expect(outcome, hash)
+        deaths = outcome.errors.count("it is started again")
+        shop.note_time(f"{steps} steps, a kill every 2 s and no checkpoint asked for", time.monotonic() - begun, limit=120)
+        return deaths
+
+
 def one_after_another(kills, pause):
     """A random process of the training dies now and then, until enough have."""
 
@@ -142,6 +155,7 @@ def kinds():
     for point in COORDINATOR_POINTS:
         yield Kind(f"kill-coordinator {point}", 20, 1, coordinator(point))
     yield Kind("kill-coordinator anywhere", 20, 1, restart)
+    yield Kind("kill-coordinator sooner than checkpoints", 4, 0, outpaced)
     yield Kind("kill-everything", 50, 1, everything)
     yield Kind("signal", 20, 1, asked_to_stop)
     yield Kind("kill-one-after-another fast", 2, 0, one_after_another(20, 0.3))
