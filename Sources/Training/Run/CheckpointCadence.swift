@@ -26,6 +26,7 @@ struct CheckpointCadence {
 
     /// Takes note of a checkpoint, whoever has asked for it.
     mutating func saved(_ step: UInt64) {
+        guard step > last else { return }
         last = step
         gap = gap.flatMap { $0 <= interval / 2 ? $0 * 2 : nil }
     }
