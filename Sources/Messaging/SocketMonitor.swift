@@ -64,6 +64,7 @@ package struct SocketMonitor: ~Copyable {
             | ZMQ_EVENT_BIND_FAILED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_MONITOR_STOPPED
         let result = unsafe zmqshim_monitor(try monitored.handle.pointer(.monitor), endpoint, Int32(events))
         try MessagingError.check(result, .monitor, "a \(monitored.kind) socket")
+        monitored.handle.isMonitored = true
         return endpoint
     }
 
@@ -83,6 +84,7 @@ package struct SocketMonitor: ~Copyable {
             return
         }
         _ = unsafe zmqshim_monitor(pointer, nil, 0)
+        monitored.isMonitored = false
     }
 
     /// The next event, or `nil` when none came in time.

@@ -25,6 +25,27 @@ import Testing
         }
     }
 
+    @Test func `a socket that goes before whoever watches it is taken away, and those after it`() throws {
+        let ended = Runner {
+            let context = try Context()
+            do {
+                let server = try Socket(.router, in: context)
+                let endpoint = try server.bind(Endpoint("tcp://127.0.0.1:*"))
+                // Not every time does the reader of the events go before libzmq has said the last of them.
+                for _ in 0..<200 {
+                    let client = try Socket(.dealer, in: context)
+                    let monitor = try SocketMonitor(of: client)
+                    try client.connect(endpoint)
+                    try client.close(linger: .zero)
+                    _ = consume monitor
+                }
+            }
+            context.terminate()
+            return true
+        }
+        #expect(try ended.join())
+    }
+
     @Test func `ending a context ends the waits on other threads`() throws {
         let context = try Context()
         let waiting = DispatchSemaphore(value: 0)

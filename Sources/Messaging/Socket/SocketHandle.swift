@@ -11,6 +11,8 @@ final class SocketHandle {
     private let thread: UInt
     /// Blocks that libzmq may still read: it knows them by address alone, so that they are kept here.
     private var blocksInFlight: [SharedBytes] = []
+    /// Whether libzmq reports the socket's events.
+    var isMonitored = false
     /// Counts what is received, for whoever bounds what may wait.
     var intake: Intake?
 
@@ -49,6 +51,9 @@ final class SocketHandle {
         guard let open = unsafe open else { return }
         checkThread()
         unsafe self.open = nil
+        // While somebody reads the events: libzmq's thread that takes closed sockets away says a last word to the reader, and with none
+        // there it would wait for ever, and every socket that is closed later with it.
+        if isMonitored { _ = unsafe zmqshim_monitor(open, nil, 0) }
         _ = unsafe zmqshim_socket_close(open)
         context.closed(blocksInFlight: blocksInFlight)
         blocksInFlight = []
