@@ -71,7 +71,7 @@ package final class SharedMapping: @unchecked Sendable {
         guard unsafe mapped != MAP_FAILED else { return nil }
         #if os(Linux)
             // As for a process's own large blocks; heard where `transparent_hugepage/shmem_enabled` is `advise`.
-            if let mapped { unsafe madvise(mapped, byteCount, MADV_HUGEPAGE) }
+            if let mapped = unsafe mapped { unsafe madvise(mapped, byteCount, MADV_HUGEPAGE) }
         #endif
         return unsafe mapped
     }
