@@ -16,6 +16,8 @@ final class FramedStream: OutgoingFrames {
     private enum Content {
         case floats(Storage)
         case bytes([UInt8])
+        /// Copies floats of the content to a place of a block.
+        case copies((_ floats: Range<Int>, _ block: Storage, _ place: Int) -> Void)
     }
 
     /// Room for a header, so that every piece starts on a cache line.
@@ -25,6 +27,14 @@ final class FramedStream: OutgoingFrames {
     /// A stream of floats, which must not change until the last frame is made.
     convenience init(_ floats: Storage, as frames: (_ byteCount: Int) -> StreamFrames) {
         self.init(.floats(floats), frames(4 * floats.count), byteCount: 4 * floats.count)
+    }
+
+    /// A stream of so many floats that are copied from where they lie when a frame is made; see `makeAll`.
+    convenience init(
+        count: Int, as frames: (_ byteCount: Int) -> StreamFrames,
+        copying copy: @escaping (_ floats: Range<Int>, _ block: Storage, _ place: Int) -> Void
+    ) {
+        self.init(.copies(copy), frames(4 * count), byteCount: 4 * count)
     }
 
     convenience init(_ bytes: [UInt8], as frames: (_ byteCount: Int) -> StreamFrames) {
@@ -46,26 +56,30 @@ final class FramedStream: OutgoingFrames {
         return .shared(shared, start - Header.byteCount..<start + Int(frames[index].length))
     }
 
+    /// Makes the frames that nobody has asked for yet: the content may change afterwards.
+    func makeAll() { while made < count { makeNext() } }
+
     private func makeNext() {
         let header = frames[made]
         let length = Int(header.length)
         let start = made * Self.stride + Self.headerRoom
-        unsafe withContent { content in
-            // Copied first: the checksum then reads what is in the cache.
-            let bytes = unsafe UnsafeMutableRawBufferPointer(block.floats)
-            let piece = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + length])
-            unsafe piece.copyMemory(from: .init(rebasing: content[Int(header.offset)..<Int(header.offset) + length]))
-            let sealed = unsafe header.encoded(with: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(piece)))
-            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start - sealed.count..<start]).copyBytes(from: sealed)
-        }
+        let bytes = unsafe UnsafeMutableRawBufferPointer(block.floats)
+        let piece = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + length])
+        // Copied first: the checksum then reads what is in the cache.
+        unsafe copy(Int(header.offset)..<Int(header.offset) + length, to: piece, at: start)
+        let sealed = unsafe header.encoded(with: RawSpan(_unsafeBytes: UnsafeRawBufferPointer(piece)))
+        unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[start - sealed.count..<start]).copyBytes(from: sealed)
         made += 1
         if made == frames.count { content = .bytes([]) }
     }
 
-    private func withContent(_ body: (UnsafeRawBufferPointer) -> Void) {
+    private func copy(_ range: Range<Int>, to piece: UnsafeMutableRawBufferPointer, at start: Int) {
         switch content {
-        case .floats(let floats): unsafe body(UnsafeRawBufferPointer(floats.floats))
-        case .bytes(let bytes): unsafe bytes.withUnsafeBytes { unsafe body($0) }
+        case .floats(let floats):
+            unsafe piece.copyMemory(from: .init(rebasing: UnsafeRawBufferPointer(floats.floats)[range]))
+        case .bytes(let bytes):
+            unsafe bytes.withUnsafeBytes { unsafe piece.copyMemory(from: .init(rebasing: $0[range])) }
+        case .copies(let copy): copy(range.lowerBound / 4..<range.upperBound / 4, block, start / 4)
         }
     }
 }

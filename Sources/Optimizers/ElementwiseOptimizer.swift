@@ -49,7 +49,7 @@ public class ElementwiseOptimizer: Optimizer {
             guard let gradient = slot.parameter.gradient else { continue }
             let updates = unsafe Updates(slots: [slot], rules: [begin(slot, divisor: 1, clip: 1)])
             let block = GradientBlock(storage: gradient.storage, offset: gradient.offset, count: gradient.count)
-            unsafe updates.run(0, gradient: block) { _, _, _ in }
+            unsafe updates.run(0, gradient: block, place: nil) { _, _, _ in }
         }
     }
 
@@ -57,12 +57,12 @@ public class ElementwiseOptimizer: Optimizer {
     ///
     /// - Parameters:
     ///   - gradients: of every parameter, sums; the gradient taken is (sum / divisor) · clip.
-    ///   - copy: where the new values of each parameter are written as well, while they are in the cache.
+    ///   - place: where the new values of all parameters are to lie, one behind another; nil for where the old ones do.
     ///   - updated: told on the team's threads of every parameter that has its new values.
     /// - Returns: checksums of the gradients and of the new parameters.
     @discardableResult
     package func step(
-        gradients: [GradientBlock], divisor: Float, clip: Float, team: ThreadTeam = .alone, copy: Storage? = nil,
+        gradients: [GradientBlock], divisor: Float, clip: Float, team: ThreadTeam = .alone, place: Storage? = nil,
         updated: @Sendable (_ index: Int, Parameter) -> Void = { _, _ in }
     ) -> UpdateTrace {
         require(
@@ -70,16 +70,17 @@ public class ElementwiseOptimizer: Optimizer {
             "\(rule.name): gradients of \(gradients.map(\.count)) floats for parameters of \(sizes)")
         let total = (places.last ?? 0) + (sizes.last ?? 0)
         require(
-            copy == nil || copy!.count >= total, "\(rule.name): a copy of \(copy?.count ?? 0) floats; expected \(total)"
+            place == nil || place!.count >= total,
+            "\(rule.name): a place for \(place?.count ?? 0) floats; expected \(total)"
         )
         let updates = unsafe Updates(slots: slots, rules: slots.map { unsafe begin($0, divisor: divisor, clip: clip) })
         let traces = Mutex(
             Array(repeating: (read: FloatChecksum.empty, written: FloatChecksum.empty), count: slots.count))
-        team.run(sizes) { [isTraced, places] index in
+        team.run(sizes) { [isTraced, places, sizes] index in
             var (read, written) = (FloatChecksum(), FloatChecksum())
-            unsafe updates.run(index, gradient: gradients[index]) { first, gradient, values in
+            let own = place?.view(places[index]..<places[index] + sizes[index])
+            unsafe updates.run(index, gradient: gradients[index], place: own) { _, gradient, values in
                 guard let sum = gradient.baseAddress else { return }
-                if let copy { unsafe (copy.base + places[index] + first).update(from: values, count: gradient.count) }
                 guard isTraced else { return }
                 unsafe read.absorb(sum, count: gradient.count)
                 unsafe written.absorb(values, count: gradient.count)
@@ -111,18 +112,29 @@ public class ElementwiseOptimizer: Optimizer {
 
         /// Updates a parameter block by block.
         ///
-        /// - Parameter updated: handed the place of each block, its gradient and its new values.
+        /// - Parameters:
+        ///   - place: where its new values are to lie; nil for where the old ones do.
+        ///   - updated: handed the place of each block, its gradient and its new values.
         func run(
-            _ index: Int, gradient: GradientBlock,
+            _ index: Int, gradient: GradientBlock, place: Storage?,
             _ updated: (_ first: Int, _ gradient: UnsafeBufferPointer<Float>, _ values: UnsafePointer<Float>) -> Void
         ) {
-            unsafe slots[index].parameter.update { values in
+            func update(_ values: UnsafeMutableBufferPointer<Float>, from old: Storage?) {
                 unsafe gradient.forEachPiece(of: updateBlock, skipsZeros: false) { first, piece in
                     guard let sum = piece.baseAddress else { return }
                     let block = unsafe values.baseAddress! + first
+                    // Block by block, so that it is in the cache when it is updated.
+                    if let old { unsafe block.update(from: old.base + first, count: piece.count) }
                     unsafe rules[index](first, piece.count, sum, block)
                     unsafe updated(first, piece, block)
                 }
+            }
+            let parameter = slots[index].parameter
+            if let place {
+                unsafe update(place.floats, from: parameter.storage)
+                parameter.adopt(place)
+            } else {
+                unsafe parameter.update { values in unsafe update(values, from: nil) }
             }
         }
     }

@@ -122,6 +122,13 @@ final class RunningProcess: @unchecked Sendable {
 
 /// What /proc says of the processes of this machine.
 enum ProcessTable {
+    /// The most memory that a process has had at a time, in bytes, what it shares with others included; 0 when it has ended.
+    static func peakMemory(of identifier: Int32) -> Int {
+        let status = (try? String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        return (line?.split(separator: " ").compactMap { Int($0) }.first ?? 0) << 10
+    }
+
     /// The parent of each process.
     static func parents() -> [Int32: Int32] {
         var parents: [Int32: Int32] = [:]

@@ -187,15 +187,22 @@ import Testing
         let (one, several) = (parameters(), parameters())
         let (alone, together) = (Adam(one), Adam(several))
         let team = ThreadTeam(threads: threads)
-        let copy = Storage(count: one.reduce(0) { $0 + $1.count })
-        for _ in 0..<3 {
+        let size = one.reduce(0) { $0 + $1.count }
+        // Where it is first, where it is then, and in turn again; then where it lies.
+        let places = [Storage(count: size), Storage(count: size)]
+        for round in 0..<4 {
+            let before = one.flatMap(\.values)
+            let place = round < 3 ? places[round % 2] : nil
             let norm = GradientNorm.norm(of: gradients, divisor: 3)
             #expect(GradientNorm.norm(of: gradients, divisor: 3, team: team) == norm && norm > 0)
             let expected = alone.step(gradients: gradients, divisor: 3, clip: 0.5)
-            let trace = together.step(gradients: gradients, divisor: 3, clip: 0.5, team: team, copy: copy)
+            let trace = together.step(gradients: gradients, divisor: 3, clip: 0.5, team: team, place: place)
             #expect(trace.gradients == expected.gradients && trace.parameters == expected.parameters)
             #expect(one.map(\.values) == several.map(\.values))
-            #expect(unsafe Array(copy.floats) == one.flatMap(\.values))
+            #expect(several.allSatisfy { $0.storage.isView == (place != nil) })
+            guard let place else { continue }
+            #expect(unsafe Array(place.floats) == one.flatMap(\.values))
+            if round > 0 { #expect(unsafe Array(places[1 - round % 2].floats) == before) }
         }
     }
 }

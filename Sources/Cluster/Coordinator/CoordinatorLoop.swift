@@ -131,15 +131,19 @@ package final class CoordinatorLoop {
         trainer.updateThreads = settings.threads
         var nextPlace: ParameterPlace?
         while !trainer.isDone, !shouldStop() {
-            beginStep(isCopied: nextPlace != nil)
+            // What has gone out needs no memory any more when the next is laid out.
+            parameters = nil
+            sockets.data.releaseIdleBlocks()
+            beginStep(isPlaced: nextPlace != nil)
             while !isReduced, !shouldStop() {
                 try look(at: sockets, patience: localWork == nil && ownWork == nil ? .milliseconds(50) : .zero)
                 if let failure { throw failure }
                 try computeLocally(beside: sockets, shouldStop)
             }
             guard isReduced else { break }
+            parameters?.conclude()
             nextPlace = parameters?.openNextPlace()
-            let report = trainer.finishStep(copy: nextPlace)
+            let report = trainer.finishStep(at: nextPlace)
             let rest = try Trace.span(.record) { try stepDone(report, workerCounts) }
             TraceLog.flush()
             if let rest {
@@ -168,10 +172,10 @@ package final class CoordinatorLoop {
         try sockets.close()
     }
 
-    /// - Parameter isCopied: whether its parameters lie in shared memory already.
-    private func beginStep(isCopied: Bool) {
+    /// - Parameter isPlaced: whether its parameters lie in their place in shared memory already.
+    private func beginStep(isPlaced: Bool) {
         trainer.beginStep()
-        parameters = Publication(of: trainer, memory: memory, isCopied: isCopied) {
+        parameters = Publication(of: trainer, memory: memory, isPlaced: isPlaced) {
             [settings, step = trainer.step] byteCount, framing in
             StreamFrames(
                 .parameters, run: settings.run, incarnation: settings.incarnation, step: step, total: byteCount,

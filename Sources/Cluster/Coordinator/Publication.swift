@@ -9,17 +9,22 @@ final class Publication {
     private let frames: (_ byteCount: Int, Framing) -> StreamFrames
     private var framed: FramedStream?
     private var shared: SharedStream?
-    /// Whether the parameters lie in shared memory already.
-    private let isCopied: Bool
+    /// Whether the parameters lie in the step's place in shared memory already.
+    private let isPlaced: Bool
 
     init(
-        of trainer: any StepTrainer, memory: SharedMemory?, isCopied: Bool,
+        of trainer: any StepTrainer, memory: SharedMemory?, isPlaced: Bool,
         as frames: @escaping (_ byteCount: Int, Framing) -> StreamFrames
     ) {
         self.trainer = trainer
         self.memory = memory
-        self.isCopied = isCopied
+        self.isPlaced = isPlaced
         self.frames = frames
+    }
+
+    /// The parameters are about to change: whoever is still being sent those of this step gets frames of its own.
+    func conclude() {
+        if framed != nil, !isKnownUniquelyReferenced(&framed) { framed?.makeAll() }
     }
 
     /// Where the update of this step puts the next one's parameters, which it may begin at once; nil where nobody would look.
@@ -32,15 +37,21 @@ final class Publication {
     /// A stream that has not begun.
     func stream(to worker: WorkerID) -> OutgoingStream {
         guard let memory, memory.answers(of: worker) != nil else {
-            let stream = framed ?? FramedStream(trainer.exportParameters()) { frames($0, .standard) }
+            let stream =
+                framed
+                ?? FramedStream(count: trainer.parameterCount) {
+                    frames($0, .standard)
+                } copying: { [trainer] floats, block, place in
+                    trainer.exportParameters(floats, into: block, at: place)
+                }
             framed = stream
             return OutgoingStream(stream)
         }
         if let shared { return OutgoingStream(shared) }
         let (block, place) = memory.parameterPlace(of: trainer.step)
-        if !isCopied {
+        if !isPlaced {
             memory.withdraw()
-            trainer.exportParameters(to: block)
+            trainer.moveParameters(to: block)
         }
         memory.sign(trainer.step)
         let stream = SharedStream(block.values, at: place) { frames($0, .inMemory) }

@@ -1,3 +1,9 @@
+/// Bytes that are handed over in pieces, first to last, and once.
+package protocol PieceSource: AnyObject {
+    var byteCount: Int { get }
+    func handOver<Failure: Error>(to sink: (RawSpan) throws(Failure) -> Void) throws(Failure)
+}
+
 /// A tensor on its way into a file: a name, a shape, and bytes that stay where they are.
 @safe
 package struct NamedTensor {
@@ -11,6 +17,7 @@ package struct NamedTensor {
         case floats([Float])
         case bytes([UInt8])
         case memory(UnsafeRawBufferPointer, owner: AnyObject)
+        case pieces(any PieceSource)
     }
 
     package init(name: String, shape: [Int], values: [Float]) {
@@ -32,6 +39,11 @@ package struct NamedTensor {
             count: values.count * 4)
     }
 
+    /// A tensor of floats whose bytes are to be had once.
+    package init(name: String, shape: [Int], pieces: any PieceSource) {
+        self.init(name: name, shape: shape, type: .float32, content: .pieces(pieces), count: pieces.byteCount)
+    }
+
     private init(name: String, shape: [Int], type: TensorType, content: Content, count: Int) {
         precondition(
             type.byteCount(shape: shape) == count,
@@ -47,6 +59,7 @@ package struct NamedTensor {
         case .floats(let values): values.count * 4
         case .bytes(let bytes): bytes.count
         case .memory(let bytes, _): bytes.count
+        case .pieces(let source): source.byteCount
         }
     }
 
@@ -54,10 +67,20 @@ package struct NamedTensor {
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         switch content {
-        case .floats(let values): try unsafe body(values.span.bytes)
-        case .bytes(let bytes): try unsafe body(bytes.span.bytes)
+        case .floats(let values): return try unsafe body(values.span.bytes)
+        case .bytes(let bytes): return try unsafe body(bytes.span.bytes)
         case .memory(let bytes, let owner):
-            try withExtendedLifetime(owner) { () throws(Failure) in try unsafe body(bytes.bytes) }
+            return try withExtendedLifetime(owner) { () throws(Failure) in try unsafe body(bytes.bytes) }
+        case .pieces(let source):
+            var all: [UInt8] = []
+            all.reserveCapacity(source.byteCount)
+            source.handOver { piece in unsafe piece.withUnsafeBytes { unsafe all.append(contentsOf: $0) } }
+            return try unsafe body(all.span.bytes)
         }
+    }
+
+    /// Hands over all bytes, in pieces where that is how they are to be had.
+    package func write<Failure: Error>(to sink: (RawSpan) throws(Failure) -> Void) throws(Failure) {
+        if case .pieces(let source) = content { try source.handOver(to: sink) } else { try withBytes(sink) }
     }
 }

@@ -29,7 +29,7 @@ package struct SafetensorsWriter {
     /// Hands the file's bytes to `sink`, first to last: the header, then each tensor's as they lie in memory.
     package func write<Failure: Error>(to sink: (RawSpan) throws(Failure) -> Void) throws(Failure) {
         try unsafe sink(header.span.bytes)
-        for tensor in tensors { try tensor.withBytes(sink) }
+        for tensor in tensors { try tensor.write(to: sink) }
     }
 
     /// The whole file in memory.

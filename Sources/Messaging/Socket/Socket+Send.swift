@@ -38,6 +38,9 @@ extension Socket {
         return try sendParts([.bytes(peer.bytes)] + frames, within: duration)
     }
 
+    /// Lets go of blocks in which no message lies any more, which otherwise happens when the next one is sent from.
+    package borrowing func releaseIdleBlocks() { handle.releaseIdleBlocks() }
+
     /// Only the first part waits, and only the first can find no room: room is counted in messages. What can still happen
     /// in the middle is that the peer goes, which takes the parts already queued with it.
     private borrowing func sendParts(_ parts: [Payload], within duration: Duration) throws(MessagingError) -> SendResult

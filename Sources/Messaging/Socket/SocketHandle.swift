@@ -47,6 +47,8 @@ final class SocketHandle {
         blocksInFlight.append(block)
     }
 
+    func releaseIdleBlocks() { blocksInFlight.removeAll { $0.isIdle } }
+
     func close() {
         guard let open = unsafe open else { return }
         checkThread()

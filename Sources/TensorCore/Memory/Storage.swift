@@ -12,6 +12,7 @@ package final class Storage: @unchecked Sendable {
     package let base: UnsafeMutablePointer<Float>
     /// Whose memory it is; nil for the pool's.
     private let owner: AnyObject?
+    private var isRetired = false
 
     package init(count: Int) {
         require(count >= 0, "Storage: \(count) floats; the smallest block has none")
@@ -41,8 +42,18 @@ package final class Storage: @unchecked Sendable {
     }
 
     deinit {
-        if owner == nil { unsafe StoragePool.shared.give(base, capacity: capacity) }
+        guard owner == nil else { return }
+        if isRetired {
+            unsafe StoragePool.discard(base)
+        } else {
+            unsafe StoragePool.shared.give(base, capacity: capacity)
+        }
     }
+
+    /// Nobody will ask for a block of this size again: the system gets it back when nobody holds it.
+    ///
+    /// Called by the block's one writer.
+    func retire() { isRetired = true }
 
     /// Whether it is somebody else's memory.
     package var isView: Bool { owner != nil }
@@ -93,12 +104,14 @@ extension Storage {
         _ = unsafe floats.update(fromContentsOf: values)
     }
 
-    /// Copies a parameter's values to `offset`.
-    package func write(_ parameter: Parameter, at offset: Int) {
+    /// Copies a parameter's values to `offset`; only some of them where it says which.
+    package func write(_ parameter: Parameter, _ part: Range<Int>? = nil, at offset: Int) {
+        let part = part ?? 0..<parameter.count
         require(
-            offset >= 0 && offset + parameter.count <= count,
-            "write: a parameter of shape \(parameter.shape) at \(offset) of a block of \(count) floats")
-        unsafe (base + offset).update(from: parameter.storage.base, count: parameter.count)
+            part.lowerBound >= 0 && part.upperBound <= parameter.count && offset >= 0 && offset <= count - part.count,
+            "write: floats \(part) of a parameter of shape \(parameter.shape) at \(offset) of a block of \(count) floats"
+        )
+        unsafe (base + offset).update(from: parameter.storage.base + part.lowerBound, count: part.count)
     }
 }
 

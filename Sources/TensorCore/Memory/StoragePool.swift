@@ -59,6 +59,9 @@ final class StoragePool: Sendable {
         }
     }
 
+    /// Gives a block back to the system.
+    static func discard(_ block: UnsafeMutablePointer<Float>) { unsafe release(block) }
+
     /// Large blocks start on a huge-page boundary and ask for huge pages: a product walks megabytes, and the address
     /// translation would otherwise cost as much as the loads.
     private static func allocate(capacity: Int) -> UnsafeMutablePointer<Float> {
@@ -73,3 +76,6 @@ final class StoragePool: Sendable {
         return unsafe block.bindMemory(to: Float.self, capacity: capacity)
     }
 }
+
+// Beyond the pool, in which `free` is something else.
+private func release(_ block: UnsafeMutableRawPointer) { unsafe free(block) }

@@ -27,11 +27,13 @@ package struct PackedLayout: Sendable {
         count = end
     }
 
-    /// Packs one of the parameters, which is not changed meanwhile.
+    /// Packs one of the parameters; its products read the forms there until its values change, or those of the block.
     package func pack(_ parameter: Parameter, at index: Int, into block: Storage) {
         guard let (forward, backward) = places[index] else { return }
-        parameter.packForward(into: block.view(forward))
-        parameter.packBackward(into: block.view(backward))
+        let forms = (forward: block.view(forward), backward: block.view(backward))
+        parameter.packForward(into: forms.forward)
+        parameter.packBackward(into: forms.backward)
+        parameter.adoptPacked(forward: forms.forward, backward: forms.backward)
     }
 
     /// Lets products read forms that were packed from the same values, until the values change.

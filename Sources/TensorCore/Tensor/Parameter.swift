@@ -113,6 +113,7 @@ public final class Parameter: @unchecked Sendable {
     package func adopt(_ values: Storage) {
         require(
             values.count == count, "adopt: \(values.count) floats for a parameter of shape \(shape)")
+        storage.retire()
         storage = values
         packed.withLock { $0 = $0.changed }
     }
@@ -127,10 +128,12 @@ public final class Parameter: @unchecked Sendable {
     /// How often new values were written.
     package var changes: UInt64 { packed.withLock { $0.changes } }
 
-    /// Packs what was packed before the last change, on several threads at once.
+    /// Packs what was packed before the last change and is not yet again, on several threads at once.
     package static func pack(_ parameters: [Parameter], on team: ThreadTeam) {
         let forms = parameters.flatMap { parameter in
-            let had = parameter.packed.withLock { ($0.hadForward, $0.hadBackward) }
+            let had = parameter.packed.withLock {
+                ($0.hadForward && $0.forward == nil, $0.hadBackward && $0.backward == nil)
+            }
             return (had.0 ? [(parameter, true)] : []) + (had.1 ? [(parameter, false)] : [])
         }
         team.run(forms.map { $0.0.count }) { index in

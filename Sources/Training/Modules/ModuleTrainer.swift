@@ -123,7 +123,11 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         return [computer] + siblings.prefix(count - 1)
     }
 
-    package func exportParameters(into block: Storage) { computer.layout.copy(computer.model, into: block) }
+    package func exportParameters(_ range: Range<Int>, into block: Storage, at place: Int) {
+        update.export(range, into: block, at: place)
+    }
+
+    package func moveParameters(to place: ParameterPlace) { update.move(to: place) }
 
     package var updateThreads: Int {
         get { update.team.threads }
@@ -132,14 +136,9 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
 
     package var packedCount: Int { computer.packedCount }
 
-    package func exportParameters(to place: ParameterPlace) {
-        exportParameters(into: place.values)
-        update.pack(into: place.packed)
-    }
-
-    package func finishStep(copy: ParameterPlace?) -> StepReport {
+    package func finishStep(at place: ParameterPlace?) -> StepReport {
         if let learningRate { update.optimizer.learningRate = learningRate(step) }
-        let done = update.finish(clipNorm: clipNorm, copy: copy)
+        let done = update.finish(clipNorm: clipNorm, at: place)
         step += 1
         current = 0
         batch = []

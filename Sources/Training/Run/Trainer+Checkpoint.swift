@@ -9,18 +9,21 @@ extension Trainer {
 
     /// What the safetensors files of a checkpoint hold, by file.
     ///
-    /// - Parameter copied: so that the next steps may go on while they are written.
+    /// - Parameter frozen: so that the next steps may go on while they are written.
     func checkpointTensors(
-        copied: Bool
+        frozen: Bool
     ) -> [(file: String, tensors: [NamedTensor], metadata: [String: String])] {
-        func held(_ storage: Storage) -> Storage { copied ? storage.copy() : storage }
+        func held(_ name: String, _ shape: [Int], _ storage: Storage) -> NamedTensor {
+            frozen
+                ? NamedTensor(name: name, shape: shape, pieces: freeze(storage)) : NamedTensor(name, shape, storage)
+        }
         let averages = zip(computer.layout.entries, optimizer.slots).flatMap { entry, slot in
             slot.arrays.map { name, array in
-                NamedTensor("\(name.rawValue).\(entry.name)", entry.shape, held(array))
+                held("\(name.rawValue).\(entry.name)", entry.shape, array)
             }
         }
         let parameters = computer.model.namedParameters.map { name, parameter in
-            NamedTensor(name, parameter.shape, held(parameter.storage))
+            held(name, parameter.shape, parameter.storage)
         }
         var files = [
             (CheckpointFile.parametersName, parameters, [:]),
@@ -34,7 +37,7 @@ extension Trainer {
     }
 
     func checkpointFiles() -> [CheckpointFile] {
-        checkpointTensors(copied: true).map { .tensors($0.file, $0.tensors, metadata: $0.metadata) }
+        checkpointTensors(frozen: true).map { .tensors($0.file, $0.tensors, metadata: $0.metadata) }
     }
 
     /// Takes parameters, optimiser and carried state from a checkpoint and goes on after its step.
@@ -67,6 +70,12 @@ extension ShardComputer {
             parameter.assign(try file.floats(name, shape: parameter.shape))
         }
     }
+}
+
+extension FrozenBlock: PieceSource {
+    package var byteCount: Int { 4 * count }
+
+    package func handOver<Failure: Error>(to sink: (RawSpan) throws(Failure) -> Void) throws(Failure) { try read(sink) }
 }
 
 extension NamedTensor {

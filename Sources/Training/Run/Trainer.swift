@@ -35,6 +35,8 @@ package final class Trainer {
     private var batch: TokenBatch?
     private var nextState: CarriedState?
     private var update: StepUpdate
+    /// What a checkpoint may still be written from.
+    private var frozen: [FrozenBlock] = []
 
     package init(_ configuration: RunConfiguration, source: any SequenceSource) {
         self.configuration = configuration
@@ -121,18 +123,34 @@ package final class Trainer {
 
     package var packedCount: Int { computer.packedCount }
 
-    package func exportParameters(to place: ParameterPlace) {
-        exportParameters(into: place.values)
-        update.pack(into: place.packed)
+    package func exportParameters(_ range: Range<Int>, into block: Storage, at place: Int) {
+        update.export(range, into: block, at: place)
+    }
+
+    package func moveParameters(to place: ParameterPlace) { update.move(to: place) }
+
+    /// A block of the trainer's as it is now, for whoever writes it down while training goes on.
+    func freeze(_ block: Storage) -> FrozenBlock {
+        let block = FrozenBlock(block)
+        frozen.append(block)
+        return block
+    }
+
+    /// Gives a checkpoint that is still being written copies of what it has not come to.
+    private func thaw() {
+        let blocks = frozen
+        frozen = []
+        update.team.run(blocks.map(\.count)) { blocks[$0].thaw() }
     }
 
     /// Divides once, clips, updates: the step is done.
-    package func finishStep(copy: ParameterPlace?) -> StepReport {
+    package func finishStep(at place: ParameterPlace?) -> StepReport {
         CrashPoint.reached(.reduced, step: step + 1)
         let factor = configuration.schedule.factor(step: step, of: configuration.steps)
         let learningRate = Float(Double(configuration.lr) * factor)
         optimizer.learningRate = Double(learningRate)
-        let done = update.finish(clipNorm: configuration.clipNorm, copy: copy)
+        thaw()
+        let done = update.finish(clipNorm: configuration.clipNorm, at: place)
         step += 1
         carried = nextState
         CrashPoint.reached(.updated, step: step)

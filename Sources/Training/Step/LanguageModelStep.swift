@@ -8,7 +8,6 @@ extension Trainer: StepTrainer {
     package var parameterCount: Int { computer.layout.count }
     package var modelBytes: [UInt8] { computer.description.encoded() }
     package func assignment(for range: ShardRange) -> [UInt8] { work(for: range).encoded() }
-    package func exportParameters(into block: Storage) { computer.layout.copy(computer.model, into: block) }
 }
 
 extension ShardComputer: WorkerModel {

@@ -10,11 +10,6 @@ extension ParameterLayout {
         self.init(module.namedParameters.filter { seen.insert(ObjectIdentifier($0.parameter)).inserted })
     }
 
-    /// Copies a module's parameters to a block, `[P]`.
-    func copy(_ module: some Module, into block: Storage) {
-        for (parameter, entry) in zip(module.parameters, entries) { block.write(parameter, at: entry.range.lowerBound) }
-    }
-
     /// Gives a module the parameters of a block; those of a view stay where they are.
     func write(_ block: Storage, to module: some Module) {
         require(block.count == count, "importParameters: a block of \(block.count) floats for \(count) parameters")

@@ -44,26 +44,26 @@ package protocol StepTrainer: AnyObject {
     func computation(of range: ShardRange, threads: Int) -> ShardComputation
     /// Threads for sums and the update; bits do not depend on it.
     var updateThreads: Int { get set }
-    /// Copies the parameters, `[P]`, as they are sent.
-    func exportParameters(into block: Storage)
-    /// - Parameter copy: where the new parameters are written as well.
-    func finishStep(copy: ParameterPlace?) -> StepReport
+    /// Copies some of the parameters, `[P]`, as they are sent, to `place` of a block.
+    func exportParameters(_ range: Range<Int>, into block: Storage, at place: Int)
+    /// - Parameter place: where the new parameters are to lie; nil for where it suits.
+    func finishStep(at place: ParameterPlace?) -> StepReport
     /// Floats of the packed forms of the parameters.
     var packedCount: Int { get }
-    /// Copies and packs the parameters.
-    func exportParameters(to place: ParameterPlace)
+    /// Moves the parameters, which are packed there too.
+    func moveParameters(to place: ParameterPlace)
 }
 
 extension StepTrainer {
     /// Every shard of a step.
     package var wholeStep: ShardRange { ShardRange(first: 0, count: shards) }
 
-    package func finishStep() -> StepReport { finishStep(copy: nil) }
+    package func finishStep() -> StepReport { finishStep(at: nil) }
 
     /// A copy of the parameters, `[P]`, as they are sent.
     package func exportParameters() -> Storage {
         let block = Storage(count: parameterCount)
-        exportParameters(into: block)
+        exportParameters(0..<parameterCount, into: block, at: 0)
         return block
     }
 }

@@ -42,16 +42,37 @@ struct StepUpdate {
         var nonFinite: String?
     }
 
-    /// Packs every parameter.
-    func pack(into block: Storage) {
+    /// Copies some of all parameters, which lie one behind another, to `place` of a block.
+    func export(_ range: Range<Int>, into block: Storage, at place: Int) {
+        for (slot, entry) in zip(optimizer.slots, layout.entries) {
+            let part = entry.range.clamped(to: range)
+            guard !part.isEmpty else { continue }
+            let first = entry.range.lowerBound
+            block.write(
+                slot.parameter, part.lowerBound - first..<part.upperBound - first,
+                at: place + part.lowerBound - range.lowerBound)
+        }
+    }
+
+    /// Moves every parameter, and packs it there.
+    func move(to place: ParameterPlace) {
         let parameters = optimizer.slots.map(\.parameter)
-        team.run(parameters.map(\.count)) { [forms] in forms.pack(parameters[$0], at: $0, into: block) }
+        team.run(parameters.map(\.count)) { [forms, layout] index in
+            let own = place.values.view(layout.entries[index].range)
+            if !parameters[index].storage.isAt(own) {
+                own.write(parameters[index], at: 0)
+                parameters[index].adopt(own)
+            }
+            forms.pack(parameters[index], at: index, into: place.packed)
+        }
     }
 
     mutating func begin() { tree = Self.emptyTree(shards, team) }
 
     mutating func add(_ answer: SubtreeAnswer) throws(ReductionError) {
         try Trace.span(.reduce) { () throws(ReductionError) in try tree.insert(answer, at: answer.subtree) }
+        // What has been added to its neighbour is as long as all parameters.
+        while tree.takeSpare() != nil {}
     }
 
     /// Whether every shard of the step is in.
@@ -59,12 +80,12 @@ struct StepUpdate {
 
     /// - Parameters:
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
-    ///   - copy: where the new parameters are written as well.
-    mutating func finish(clipNorm: Float, copy: ParameterPlace? = nil) -> Done {
-        Trace.span(.update) { update(clipNorm: clipNorm, copy: copy) }
+    ///   - place: where the new parameters are to lie; nil for where the old ones do.
+    mutating func finish(clipNorm: Float, at place: ParameterPlace? = nil) -> Done {
+        Trace.span(.update) { update(clipNorm: clipNorm, at: place) }
     }
 
-    private mutating func update(clipNorm: Float, copy: ParameterPlace?) -> Done {
+    private mutating func update(clipNorm: Float, at place: ParameterPlace?) -> Done {
         guard let root = tree.takeRoot() else { fatalError("finishStep: no shard of the step had rows") }
         let divisor = Float(max(root.tokens, 1))
         let gradients = layout.gradients(dense: root.storage, tables: root.tables)
@@ -80,10 +101,10 @@ struct StepUpdate {
         }
         let clip = clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: clipNorm) : 1
         let trace = optimizer.step(
-            gradients: gradients, divisor: divisor, clip: clip, team: team, copy: copy?.values
+            gradients: gradients, divisor: divisor, clip: clip, team: team, place: place?.values
         ) { [forms] index, parameter in
             // While its values are in the cache.
-            if let copy { forms.pack(parameter, at: index, into: copy.packed) }
+            if let place { forms.pack(parameter, at: index, into: place.packed) }
         }
         return Done(
             loss: loss, tokens: root.tokens, norm: norm,

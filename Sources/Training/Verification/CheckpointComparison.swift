@@ -5,7 +5,7 @@ internal import TensorCore
 extension Checkpoint {
     /// The first tensor in which a checkpoint is not what `trainer`, which has come to its step, would save now; nil when there is none.
     func difference(from trainer: Trainer) throws(RunError) -> String? {
-        for (name, wanted, _) in trainer.checkpointTensors(copied: false) {
+        for (name, wanted, _) in trainer.checkpointTensors(frozen: false) {
             guard fileNames.contains(name) else { return "\(name) is missing" }
             let file = try tensors(name)
             if let difference = Self.difference(of: file, from: wanted) { return "\(name): \(difference)" }

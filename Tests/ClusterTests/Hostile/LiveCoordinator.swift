@@ -66,11 +66,7 @@ final class LiveCoordinator {
     }
 
     /// The most memory that the coordinator has had at a time, in bytes.
-    var peakMemory: Int {
-        let status = (try? String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        return (line?.split(separator: " ").compactMap { Int($0) }.first ?? 0) << 10
-    }
+    var peakMemory: Int { ProcessTable.peakMemory(of: process.identifier) }
 
     /// Bytes of the ledger, which grows with every step.
     var ledgerSize: Int {

@@ -13,7 +13,7 @@ final class CheckpointWriter: Sendable {
 
     /// Begins to write a checkpoint, once the one before is done.
     ///
-    /// - Parameter files: copies, which nobody changes any more; see `HeldRun.writeCheckpoint` for the rest.
+    /// - Parameter files: whose numbers nobody changes before they are written; see `HeldRun.writeCheckpoint` for the rest.
     /// - Throws: what the one before has failed with.
     func write(
         _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?
