@@ -15,7 +15,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 #include <zmq.h>
+#ifdef __linux__
+#include <sys/epoll.h>
+#endif
 
 // ETERM is an expression of macros, which Swift does not import.
 static const int zmqshim_context_terminated = ETERM;
@@ -198,6 +203,51 @@ static inline int64_t zmqshim_unread(int descriptor) {
     return ioctl(descriptor, FIONREAD, &bytes) == 0 ? bytes : -1;
 }
 
+// A set of connections that says over which of them something has come since it was last asked; -1 where there is no such thing. A
+// connection leaves it when it is closed.
+static inline int zmqshim_arrivals_open(void) {
+#ifdef __linux__
+    return epoll_create1(EPOLL_CLOEXEC);
+#else
+    return -1;
+#endif
+}
+
+static inline void zmqshim_arrivals_close(int set) {
+    if (set >= 0) {
+        close(set);
+    }
+}
+
+// What has come already counts as having come since. Nothing happens for a connection that has been closed meanwhile.
+static inline void zmqshim_arrivals_add(int set, int descriptor) {
+#ifdef __linux__
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data = {.fd = descriptor}};
+    if (epoll_ctl(set, EPOLL_CTL_ADD, descriptor, &event) != 0 && errno == EEXIST) {
+        epoll_ctl(set, EPOLL_CTL_MOD, descriptor, &event);
+    }
+#else
+    (void)set;
+    (void)descriptor;
+#endif
+}
+
+// How many descriptors were written to `descriptors`, at most 256.
+static inline int zmqshim_arrivals_take(int set, int *descriptors) {
+#ifdef __linux__
+    struct epoll_event events[256];
+    int count = epoll_wait(set, events, 256, 0);
+    for (int index = 0; index < count; index++) {
+        descriptors[index] = events[index].data.fd;
+    }
+    return count > 0 ? count : 0;
+#else
+    (void)set;
+    (void)descriptors;
+    return 0;
+#endif
+}
+
 // libzmq finds the connection at its end, and closes it; the peer is told at once, even one that waits for room to send more.
 static inline void zmqshim_cut(int descriptor) {
     struct linger none = {1, 0};
@@ -206,6 +256,13 @@ static inline void zmqshim_cut(int descriptor) {
 }
 
 // The system
+
+// What the calling thread has computed so far, in nanoseconds: not the time in which others had its core.
+static inline int64_t zmqshim_thread_nanoseconds(void) {
+    struct timespec time = {0, 0};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
 
 // A number that no other living thread has.
 static inline uintptr_t zmqshim_thread(void) { return (uintptr_t)pthread_self(); }

@@ -22,6 +22,8 @@ package struct Poller {
     }
 
     private var watched: [(handle: SocketHandle, interest: Readiness)] = []
+    /// A descriptor of the system's that ends a wait when it is readable.
+    var descriptor: Int32?
 
     package init() {}
 
@@ -45,7 +47,7 @@ package struct Poller {
     /// - Returns: `nil` when the time is up, or when a signal ended the wait early.
     package func wait(within duration: Duration?) throws(MessagingError) -> Ready? {
         let milliseconds = duration.map { Int($0.milliseconds) } ?? -1
-        let count = watched.count
+        let count = watched.count + (descriptor == nil ? 0 : 1)
         let (result, found) = unsafe try withUnsafeTemporaryAllocation(of: zmq_pollitem_t.self, capacity: count) {
             items throws(MessagingError) -> (Int32, [Readiness]) in
             for (index, entry) in watched.enumerated() {
@@ -53,6 +55,11 @@ package struct Poller {
                 unsafe items.initializeElement(
                     at: index,
                     to: zmq_pollitem_t(socket: socket, fd: 0, events: entry.interest.rawValue, revents: 0))
+            }
+            if let descriptor {
+                unsafe items.initializeElement(
+                    at: watched.count,
+                    to: zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
             }
             let result = unsafe zmqshim_poll(items.baseAddress, Int32(count), milliseconds)
             return (result, result > 0 ? unsafe items.map { unsafe Readiness(rawValue: $0.revents) } : [])

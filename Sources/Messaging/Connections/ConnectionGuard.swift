@@ -6,8 +6,8 @@ internal import Synchronization
 ///
 /// libzmq 4.3.4 bounds the length of a frame and how many whole messages wait from one peer. It bounds neither how many frames a message
 /// that has not ended consists of, all of which it keeps, nor how many connections there are, each of which may hold a frame before its
-/// handshake has even failed. So a thread of its own compares, for each connection, what the system says has arrived with what the
-/// program has taken: the difference is what libzmq holds.
+/// handshake has even failed. So a thread of its own is woken when something comes, and compares for that connection what the system says has
+/// arrived with what the program has taken: the difference is what libzmq holds.
 ///
 /// TCP on Linux only: on local sockets the system does not count, and nobody else gets that far.
 package final class ConnectionGuard: Sendable {
@@ -17,6 +17,8 @@ package final class ConnectionGuard: Sendable {
         let number: Int
         var recognised: ContinuousClock.Instant?
         var isCut = false
+        /// What it held when it was last looked at.
+        var held = 0
     }
 
     private struct State {
@@ -26,6 +28,8 @@ package final class ConnectionGuard: Sendable {
         var cutsUntold = 0
         var handshakesFailed = 0
         var failure: MessagingError?
+        /// Connections over which something has come since they were last looked at, or may go on coming without a word.
+        var stirring: Set<ConnectionID> = []
     }
 
     private struct Gate: Sendable {
@@ -98,7 +102,7 @@ package final class ConnectionGuard: Sendable {
         let gates = gates.withLock { $0 }
         return state.withLock { state in
             state.connections.keys.reduce(into: [:]) { waiting, connection in
-                waiting[connection] = gates[connection.gate].intake.waiting(over: connection.descriptor)
+                waiting[connection] = gates[connection.gate].intake.waiting(over: connection.descriptor).held
             }
         }
     }
@@ -113,31 +117,38 @@ extension ConnectionGuard {
     }
 
     private func stand(at gates: [Gate], with readers: [Reader]) throws(MessagingError) {
+        let arrivals = Arrivals()
         var poller = Poller()
+        poller.descriptor = arrivals.descriptor
         for reader in readers { _ = poller.add(reader.monitor) }
-        var lastLook = ContinuousClock.now
-        var interval = limits.interval
+        var (lastLook, lastSweep) = (ContinuousClock.now, ContinuousClock.now)
+        var pause = limits.interval
         while !readers.allSatisfy(\.hasStopped) {
-            let isEmpty = state.withLock { $0.connections.isEmpty }
-            _ = try poller.wait(within: isEmpty ? .seconds(1) : interval)
+            let (isEmpty, isStirring) = state.withLock { ($0.connections.isEmpty, !$0.stirring.isEmpty) }
+            _ = try poller.wait(within: isEmpty ? .seconds(1) : isStirring ? limits.interval : limits.sweep)
+            // However much comes, looking at it takes a twentieth of a core: of this thread's own time, since others may have had the
+            // core meanwhile.
+            let rest = pause - (.now - lastLook)
+            if rest > .zero { Thread.sleep(forTimeInterval: rest / .seconds(1)) }
+            let begin = zmqshim_thread_nanoseconds()
             for (gate, reader) in readers.enumerated() {
                 // So many that the connections are looked at in between, however fast new ones come.
                 for _ in 0..<256 {
                     guard let event = try reader.monitor.next() else { break }
                     if event.kind == .stopped { reader.hasStopped = true }
-                    note(event, gate, gates)
+                    note(event, gate, gates, arrivals)
                 }
             }
-            let begin = ContinuousClock.now
-            guard begin - lastLook >= interval else { continue }
-            look(at: gates)
             lastLook = .now
-            // However many connections there are, looking at them takes a thirtieth of a core at most.
-            interval = max(limits.interval, begin.duration(to: lastLook) * 30)
+            let isSweep = lastLook - lastSweep >= limits.sweep
+            if isSweep { lastSweep = lastLook }
+            look(at: gates, stirred: arrivals.take(), all: isSweep)
+            let cost = Duration.nanoseconds(zmqshim_thread_nanoseconds() - begin)
+            pause = min(max(limits.interval, cost * 20), limits.longestInterval)
         }
     }
 
-    private func note(_ event: MonitorEvent, _ gate: Int, _ gates: [Gate]) {
+    private func note(_ event: MonitorEvent, _ gate: Int, _ gates: [Gate], _ arrivals: Arrivals) {
         switch event.kind {
         case .handshakeFailed(.violation), .handshakeFailed(.system): state.withLock { $0.handshakesFailed += 1 }
         default: break
@@ -145,35 +156,44 @@ extension ConnectionGuard {
         guard let descriptor = event.descriptor else { return }
         let connection = ConnectionID(gate: gate, descriptor: descriptor)
         if event.kind == .disconnected {
-            state.withLock { $0.connections[connection] = nil }
+            state.withLock { state in
+                state.connections[connection] = nil
+                state.stirring.remove(connection)
+            }
             gates[gate].intake.forget(descriptor)
         } else if let peer = Self.peer(of: descriptor) {
             state.withLock { state in
                 state.accepted += 1
                 state.connections[connection] = Connection(peer: peer, number: state.accepted)
+                // Of something that came before it was noted nobody may say a word.
+                state.stirring.insert(connection)
             }
+            arrivals.add(descriptor)
         }
     }
 
-    private func look(at gates: [Gate]) {
+    /// - Parameters:
+    ///   - stirred: connections over which something has come.
+    ///   - all: looks at every connection, not only at those.
+    private func look(at gates: [Gate], stirred: [Int32], all: Bool) {
         let now = ContinuousClock.now
         state.withLock { state in
-            var strangers: [(connection: ConnectionID, number: Int, waiting: Int)] = []
-            var strangersBytes = 0
-            for (connection, known) in state.connections where !known.isCut {
-                let waiting = gates[connection.gate].intake.waiting(over: connection.descriptor)
-                if waiting > limits.waitingBytes {
-                    cut(connection, .waitingBytes(waiting), &state)
-                } else if known.recognised.map({ now - $0 > limits.memory }) ?? true {
-                    strangers.append((connection, known.number, waiting))
-                    strangersBytes += waiting
-                }
+            for gate in gates.indices {
+                for descriptor in stirred { state.stirring.insert(ConnectionID(gate: gate, descriptor: descriptor)) }
             }
-            if strangersBytes > limits.strangersBytes {
-                strangers.sort { $0.waiting < $1.waiting }
-                while strangersBytes > limits.strangersBytes, let most = strangers.popLast() {
-                    strangersBytes -= most.waiting
-                    cut(most.connection, .waitingBytes(most.waiting), &state)
+            var isLookedAt = all ? Set(state.connections.keys) : state.stirring
+            for connection in isLookedAt { measure(connection, gates, &state) }
+            var strangers = strangers(at: now, in: state)
+            if strangers.reduce(0, { $0 + $1.held }) > limits.strangersBytes {
+                // Of those that were not looked at something may have been taken meanwhile.
+                for stranger in strangers where stranger.held > 0 && isLookedAt.insert(stranger.connection).inserted {
+                    measure(stranger.connection, gates, &state)
+                }
+                strangers = self.strangers(at: now, in: state).sorted { $0.held < $1.held }
+                var together = strangers.reduce(0) { $0 + $1.held }
+                while together > limits.strangersBytes, let most = strangers.popLast() {
+                    together -= most.held
+                    cut(most.connection, .waitingBytes(most.held), &state)
                 }
             }
             let standing = state.connections.count { !$0.value.isCut }
@@ -183,6 +203,28 @@ extension ConnectionGuard {
                     cut(oldest.connection, .connections(standing), &state)
                 }
             }
+        }
+    }
+
+    /// Looks at what a connection holds, and cuts it where that is too much.
+    private func measure(_ connection: ConnectionID, _ gates: [Gate], _ state: inout State) {
+        guard let known = state.connections[connection], !known.isCut else {
+            state.stirring.remove(connection)
+            return
+        }
+        let waiting = gates[connection.gate].intake.waiting(over: connection.descriptor)
+        state.connections[connection]?.held = waiting.held
+        if waiting.isUnread { state.stirring.insert(connection) } else { state.stirring.remove(connection) }
+        if waiting.held > limits.waitingBytes { cut(connection, .waitingBytes(waiting.held), &state) }
+    }
+
+    /// Those whose owners are not recognised.
+    private func strangers(
+        at now: ContinuousClock.Instant, in state: State
+    ) -> [(connection: ConnectionID, number: Int, held: Int)] {
+        state.connections.compactMap { connection, known in
+            guard !known.isCut, known.recognised.map({ now - $0 > limits.memory }) ?? true else { return nil }
+            return (connection, known.number, known.held)
         }
     }
 

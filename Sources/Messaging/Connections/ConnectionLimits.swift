@@ -8,8 +8,12 @@ package struct ConnectionLimits: Sendable {
     package var connections: Int
     /// How long a connection counts as recognised after it last was.
     package var memory: Duration = .seconds(15)
-    /// How often all connections are looked at, unless that would take too much time.
-    package var interval: Duration = .milliseconds(10)
+    /// The least time between two looks at the connections over which something comes.
+    package var interval: Duration = .milliseconds(1)
+    /// The same, where looking takes long because there are so many.
+    package var longestInterval: Duration = .milliseconds(20)
+    /// How often all connections are looked at.
+    package var sweep: Duration = .milliseconds(100)
 
     package init(waitingBytes: Int, strangersBytes: Int, connections: Int) {
         self.waitingBytes = waitingBytes

@@ -35,23 +35,30 @@ final class Intake: Sendable {
         return ConnectionID(gate: gate, descriptor: descriptor)
     }
 
-    /// What has arrived over a connection and was not taken: what libzmq holds of it. Never more than that, but for a little.
-    func waiting(over descriptor: Int32) -> Int {
+    /// What has arrived over a connection and was not taken.
+    struct Waiting {
+        /// What libzmq holds of it. Never more than that, but for a little.
+        var held = 0
+        /// Whether the system has more, which libzmq may read at any time.
+        var isUnread = false
+    }
+
+    func waiting(over descriptor: Int32) -> Waiting {
         let before = taken.withLock { $0[descriptor] ?? 0 }
         // Most connections are quiet, and one question to the system is enough for them.
         let most = zmqshim_arrived(descriptor) - before
-        if (0..<Self.little).contains(most) { return Int(most) }
+        if (0..<Self.little).contains(most) { return Waiting(held: Int(most)) }
         let unreadBefore = zmqshim_unread(descriptor)
         let arrived = zmqshim_arrived(descriptor)
         let unread = zmqshim_unread(descriptor)
-        guard arrived >= 0, unread >= 0, unreadBefore >= 0 else { return 0 }
+        guard arrived >= 0, unread >= 0, unreadBefore >= 0 else { return Waiting() }
         // More taken than libzmq can have read by then: it was taken of an earlier connection of this number.
         let excess = before - (arrived - unreadBefore)
         let after = taken.withLock { taken in
             if excess > 0 { taken[descriptor, default: 0] -= excess }
             return taken[descriptor] ?? 0
         }
-        return Int(max(0, arrived - unread - after))
+        return Waiting(held: Int(max(0, arrived - unread - after)), isUnread: unread > 0)
     }
 
     func forget(_ descriptor: Int32) { taken.withLock { $0[descriptor] = nil } }
