@@ -5,7 +5,7 @@
 A coordinator and two workers of one thread train over TCP on loopback. A window with the attack and one without follow one another;
 the figure is the median over pairs of the ratio of their steps, and beside it the rate at which the attack was made. Attackers are
 processes of the same machine at the lowest priority: what they compute themselves is part of what they cost, and is printed as a
-share of one core. `curve` compares whole runs with keys and without.
+share of one core. `curve` compares whole runs with keys and without, and `curve-m` the same of a model of the size of bench's M.
 """
 
 import argparse
@@ -32,6 +32,13 @@ import time
 
 TRAINING = [
     "--set", "addition", "--hidden-size", "384", "--embedding-dim", "64", "--batch-size", "64", "--shards", "8", "--threads", "1",
+]
+# 256 bytes, embedding 128, hidden 512, 2 layers, as `lockstep bench --workload M`.
+LARGER = [
+    "--tokens", "bytes", "--embedding-dim", "128", "--hidden-size", "512", "--num-layers", "2", "--seq-len", "64", "--batch-size", "64",
+    "--shards", "8", "--threads", "1",
+]
+ENDLESS = [
     "--steps", "10000000", "--validation-every", "10000000", "--checkpoint-every", "10000000", "--fallback-after", "100000",
 ]
 
@@ -246,18 +253,18 @@ ATTACKS = {
 class Run:
     """A coordinator and two workers that train."""
 
-    def __init__(self, lockstep, keys):
+    def __init__(self, lockstep, keys, training=TRAINING, relays=True):
         self.place = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-attacks-"))
         self.keys = str(self.place / "keys") if keys else None
         own = ["--keys", self.keys] if keys else []
         if keys:
             subprocess.run([lockstep, "keys", "new", self.keys], check=True, stdout=subprocess.DEVNULL)
         self.log = open(self.place / "log", "w+")
-        command = [lockstep, "coordinator", "--bind", "tcp://127.0.0.1:*", "--run", str(self.place / "run"), *own, *TRAINING]
+        command = [lockstep, "coordinator", "--bind", "tcp://127.0.0.1:*", "--run", str(self.place / "run"), *own, *training, *ENDLESS]
         self.coordinator = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=self.log)
         self.port = self.wait_for(r"--connect tcp://127\.0\.0\.1:(\d+)")
         self.said = []
-        relay = None if keys else Relay(self.port)
+        relay = Relay(self.port) if relays and not keys else None
         self.workers = []
         for port in (self.port, relay.port if relay else self.port):
             worker = [lockstep, "worker", "--connect", f"tcp://127.0.0.1:{port}", *own]
@@ -364,12 +371,18 @@ def measure(name, options):
     }
 
 
-def curve(options):
+def curve(options, name):
     ratios, speeds = [], []
+    training, size = TRAINING, "1 layer of 384"
+    if name == "curve-m":
+        text = tempfile.NamedTemporaryFile()
+        text.write(random.Random(1).randbytes(1 << 20))
+        text.flush()
+        training, size = ["--data", text.name, *LARGER], "the size of M"
     for pair in range(options.pairs):
         results = {}
         for keys in ((False, True) if pair % 2 == 0 else (True, False)):
-            run = Run(options.lockstep, keys)
+            run = Run(options.lockstep, keys, training, relays=False)
             try:
                 results[keys] = run.speed(options.window)
             finally:
@@ -377,7 +390,7 @@ def curve(options):
         ratios.append(results[True] / results[False])
         speeds.append(results[False])
     return {
-        "attack": "curve", "what": "keys, and nobody about", "steps_per_second": statistics.median(speeds),
+        "attack": name, "what": f"keys, and nobody about ({size})", "steps_per_second": statistics.median(speeds),
         "ratio": statistics.median(ratios),
     }
 
@@ -385,15 +398,15 @@ def curve(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=int, nargs="?", default=5)
-    parser.add_argument("what", nargs="*", help=f"{', '.join(ATTACKS)}, curve")
+    parser.add_argument("what", nargs="*", help=f"{', '.join(ATTACKS)}, curve, curve-m")
     parser.add_argument("--lockstep", default=".build/release/lockstep")
     parser.add_argument("--window", type=float, default=4)
     parser.add_argument("--json", action="store_true", help="one line of JSON for each")
     options = parser.parse_args()
-    names = options.what or [*ATTACKS, "curve"]
+    names = options.what or [*ATTACKS, "curve", "curve-m"]
     for name in names:
-        if name not in ATTACKS and name != "curve":
-            parser.error(f"'{name}': expected {', '.join(ATTACKS)} or curve")
+        if name not in ATTACKS and name not in ("curve", "curve-m"):
+            parser.error(f"'{name}': expected {', '.join(ATTACKS)}, curve or curve-m")
     if options.pairs < 1:
         parser.error(f"pairs {options.pairs}: expected a whole number from 1")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -404,7 +417,7 @@ def main():
         print("\n| attack | a second | attackers' share of a core | steps/s without | of them with it | coordinator's peak, MiB |")
         print("|" + " --- |" * 6)
     for name in names:
-        result = curve(options) if name == "curve" else measure(name, options)
+        result = curve(options, name) if name.startswith("curve") else measure(name, options)
         if options.json:
             print(json.dumps(result), flush=True)
             continue
