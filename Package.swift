@@ -73,13 +73,13 @@ let package = Package(
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "TensorCore", "Interchange"]),
         .testTarget(name: "SequencesTests", dependencies: ["Sequences", "Randomness"]),
         .testTarget(name: "InterchangeTests", dependencies: ["Interchange"]),
-        .testTarget(name: "MessagingTests", dependencies: ["Messaging"]),
+        .testTarget(name: "MessagingTests", dependencies: ["Messaging", "TestSupport"]),
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination"]),
         .testTarget(
             name: "TrainingTests",
             dependencies: [
                 "Training", "Interchange", "Layers", "Optimizers", "Sequences", "TensorCore", "Coordination",
-                "Randomness",
+                "Randomness", "TestSupport",
             ]),
         .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Interchange"]),
         .testTarget(
@@ -88,7 +88,10 @@ let package = Package(
             exclude: ["Embedded"]),
         .testTarget(name: "SharedMemoryTests", dependencies: ["Cluster", "Coordination", "TensorCore", "Training"]),
         .testTarget(
-            name: "ClusterTests", dependencies: ["Cluster", "Coordination", "Messaging", "TensorCore", "Training"]),
+            name: "ClusterTests",
+            dependencies: ["Cluster", "Coordination", "Messaging", "TestSupport", "TensorCore", "Training"]),
+        // What several of them use: processes, and TCP connections that speak bytes.
+        .target(name: "TestSupport", path: "Tests/Support"),
 
         // Readers of bytes that anybody may have written: `scripts/fuzz.sh` builds them for libFuzzer, the test suite runs the corpus.
         .target(

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// One real `lockstep` process: its exit code and what it printed.
@@ -66,33 +67,29 @@ struct Workplace: ~Copyable {
     }
 }
 
-final class RunningProcess: @unchecked Sendable {
-    private let process = Process()
+final class RunningProcess: Sendable {
+    private let process: ChildProcess
     private let files: [String]
 
     init(_ executable: String, _ arguments: [String], environment: [String: String], directory: String) throws {
         let name = UUID().uuidString
         files = ["\(directory)/\(name).out", "\(directory)/\(name).err"]
         for file in files { _ = FileManager.default.createFile(atPath: file, contents: nil) }
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle(forWritingAtPath: files[0])
-        process.standardError = FileHandle(forWritingAtPath: files[1])
-        try process.run()
+        process = try ChildProcess(
+            executable, arguments, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 },
+            output: files[0], errors: files[1])
     }
 
-    var identifier: Int32 { process.processIdentifier }
+    var identifier: Int32 { process.identifier }
     var isRunning: Bool { process.isRunning }
     var errors: String { (try? String(contentsOfFile: files[1], encoding: .utf8)) ?? "" }
 
-    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+    func signal(_ number: Int32) { kill(process.identifier, number) }
 
     func wait() -> Outcome {
-        process.waitUntilExit()
+        let code = process.wait()
         let output = (try? String(contentsOfFile: files[0], encoding: .utf8)) ?? ""
-        return Outcome(code: process.terminationStatus, output: output, errors: errors)
+        return Outcome(code: code, output: output, errors: errors)
     }
 
     /// Waits until `condition` holds; false when the process ended first.

@@ -1,6 +1,7 @@
 import Foundation
 import Messaging
 import Testing
+import TestSupport
 
 /// A server socket on loopback, and what watches over its connections.
 private struct GuardedServer: ~Copyable {
@@ -71,7 +72,7 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
             ConnectionLimits(waitingBytes: 2 << 20, strangersBytes: 64 << 20, connections: 1000))
         let client = try Socket(.dealer, in: .shared)
         try client.connect(server.endpoint)
-        let peer = try RawPeer(port: server.port)
+        let peer = try RawConnection(port: server.port)
         try peer.greet()
         // Each says that more follow.
         let frame: [UInt8] = [3, 0, 0, 0, 0, 0, 1, 0, 0] + [UInt8](repeating: 0, count: 1 << 16)
@@ -91,11 +92,11 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
     @Test func `strangers together may hold so much, and who holds most is cut`() throws {
         let server = try GuardedServer(
             ConnectionLimits(waitingBytes: 8 << 20, strangersBytes: 1 << 20, connections: 1000))
-        let small = try RawPeer(port: server.port)
+        let small = try RawConnection(port: server.port)
         try small.greet()
         small.write([1, 200] + [UInt8](repeating: 0, count: 100))
         #expect(eventually { server.waiting > 100 })
-        let peers = try (0..<3).map { _ in try RawPeer(port: server.port) }
+        let peers = try (0..<3).map { _ in try RawConnection(port: server.port) }
         for peer in peers {
             try peer.greet()
             peer.write([3, 0, 0, 0, 0, 0, 8, 0, 0] + [UInt8](repeating: 0, count: 500_000))
@@ -114,7 +115,7 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         let connection = try #require(try server.socket.message().connection)
         #expect(eventually { server.watch.waiting()[connection] != nil })
         server.watch.recognise(connection)
-        let peers = try (0..<30).map { _ in try RawPeer(port: server.port) }
+        let peers = try (0..<30).map { _ in try RawConnection(port: server.port) }
         #expect(eventually { peers.count(where: \.isCut) == 21 })
         // Those that came last stay, one of the ten being the client's.
         #expect(peers.prefix(15).allSatisfy(\.isCut) && peers.suffix(5).allSatisfy { !$0.isCut })

@@ -1,6 +1,7 @@
 import Foundation
 import Messaging
 import Testing
+import TestSupport
 
 @Suite struct MonitorTests {
     private static func next(_ monitor: borrowing SocketMonitor, until kind: MonitorEvent.Kind) throws -> [MonitorEvent
@@ -53,7 +54,7 @@ import Testing
         guard case .tcp(_, let port?) = try server.bind(Endpoint("tcp://127.0.0.1:*")).transport else {
             throw Nothing()
         }
-        let peer = try RawPeer(port: port)
+        let peer = try RawConnection(port: port)
         peer.write([0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47))
         var failure: MonitorEvent.Kind?
         while failure == nil, let event = try monitor.next(within: patience) {
@@ -69,7 +70,7 @@ import Testing
         guard case .tcp(_, let port?) = try server.bind(Endpoint("tcp://127.0.0.1:*")).transport else {
             throw Nothing()
         }
-        let peer = try RawPeer(port: port)
+        let peer = try RawConnection(port: port)
         peer.write([0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("NULL".utf8) + [UInt8](repeating: 0, count: 48))
         let ready = [5] + Array("READY".utf8) + [11] + Array("Socket-Type".utf8) + [0, 0, 0, 6] + Array("DEALER".utf8)
         peer.write([4, UInt8(ready.count)] + ready)

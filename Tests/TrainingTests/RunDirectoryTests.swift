@@ -1,4 +1,5 @@
 internal import Foundation
+internal import TestSupport
 internal import Testing
 internal import Training
 
@@ -125,16 +126,15 @@ internal import Training
     @Test func `a lock held by another program is respected`() throws {
         try T.withPath { path in
             try T.makeRun(path, to: 1, every: 1)
-            let holder = Process()
-            holder.executableURL = URL(filePath: "/usr/bin/flock")
-            holder.arguments = ["--no-fork", path + "/lock", "sh", "-c", "echo held; exec sleep 60"]
-            let output = Pipe()
-            holder.standardOutput = output
-            try holder.run()
-            #expect(output.fileHandleForReading.availableData == Data("held\n".utf8))
+            let output = path + ".held"
+            defer { try? FileManager.default.removeItem(atPath: output) }
+            let holder = try ChildProcess(
+                "/usr/bin/flock", ["--no-fork", path + "/lock", "sh", "-c", "echo held; exec sleep 60"],
+                environment: ProcessInfo.processInfo.environment, output: output, errors: nil)
+            while holder.isRunning, (try? T.read(output)) != Array("held\n".utf8) { usleep(1000) }
             #expect(T.error { try RunDirectory(path).hold() }?.code == .held)
-            kill(holder.processIdentifier, SIGKILL)
-            holder.waitUntilExit()
+            kill(holder.identifier, SIGKILL)
+            #expect(holder.wait() == SIGKILL)
         }
     }
 

@@ -2,6 +2,7 @@ import Coordination
 import Foundation
 import Messaging
 import Testing
+import TestSupport
 
 /// Random bytes against a live coordinator: recorded sessions changed here and there, on raw connections, and well-framed messages with
 /// changed fields. After each burst the good worker must finish a step.

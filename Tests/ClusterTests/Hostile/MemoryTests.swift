@@ -2,6 +2,7 @@ import Coordination
 import Foundation
 import Messaging
 import Testing
+import TestSupport
 
 /// What peers can make a coordinator hold: parameters, what is computed with them, and a bounded rest.
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))

@@ -2,6 +2,7 @@ import Coordination
 import Foundation
 import Messaging
 import Testing
+import TestSupport
 
 /// Attacks of those who have no key, or not the right one. Each ends with a good worker that does the whole run.
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
