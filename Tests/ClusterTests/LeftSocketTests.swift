@@ -2,7 +2,7 @@ import Foundation
 import Messaging
 import Testing
 
-@Suite(.tags(.processes), .timeLimit(.minutes(2)))
+@Suite(.tags(.processes), .timeLimit(.minutes(5)))
 struct `Sockets of a coordinator that was killed` {
     @Test func `are gone after the next start, and those of one that lives are not`() throws {
         let place = try Workplace()

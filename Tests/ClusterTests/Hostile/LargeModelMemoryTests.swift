@@ -28,13 +28,14 @@ struct `A coordinator's memory for a large model` {
 
     @Test func `is bounded with several workers over TCP, and a checkpoint`() throws {
         let live = try LiveCoordinator(Self.training(checkpointEvery: Self.steps))
-        let workers = try (0..<4).map { _ in try live.startWorker() }
+        // Where one is slow the other computes its shards too: two ranges, and each of them twice.
+        let workers = try (0..<2).map { _ in try live.startWorker() }
         var peak = 0
         _ = live.process.wait {
             peak = max(peak, live.peakMemory)
             return false
         }
-        try expectBounded(peak, workers: 4, copies: false, live.process.wait())
+        try expectBounded(peak, workers: 2, copies: false, live.process.wait())
         // A worker that was still computing is told of the end by nobody.
         for worker in workers { worker.signal(SIGTERM) }
         for worker in workers { _ = worker.wait() }
