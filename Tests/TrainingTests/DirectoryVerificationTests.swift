@@ -160,6 +160,28 @@ import Training
         #expect(try verify(place).finding?.hasPrefix("\(place.path)/run/metrics.jsonl: line 13: ") == true)
     }
 
+    @Test func `takes a record that is written meanwhile, and no ledger that is cut meanwhile`() throws {
+        let place = try trained()
+        let metrics = try lines(place, "metrics.jsonl")
+        try place.write(Array(metrics.dropLast().joined()), to: "run/metrics.jsonl")
+        let verification = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
+        try place.write(Array(metrics.joined()), to: "run/metrics.jsonl")
+        let result = try verification.run()
+        #expect(result.isIdentical && result.metricsCompared == 12, "\(result)")
+        let ledger = try lines(place, "ledger.jsonl")
+        let again = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
+        try place.write(Array(ledger[..<9].joined()), to: "run/ledger.jsonl")
+        do {
+            let result = try again.run()
+            Issue.record("\(result)")
+        } catch let error as RunError {
+            #expect(!error.isBadInput)
+            #expect(
+                error.message.hasPrefix(
+                    "\(place.path)/run/ledger.jsonl: ends at step 9 now, and went on to step 12 when "), "\(error)")
+        }
+    }
+
     @Test func `names a record of metrics without the validation that was due`() throws {
         let place = try trained()
         let text = String(decoding: try place.bytes("run/metrics.jsonl"), as: UTF8.self)

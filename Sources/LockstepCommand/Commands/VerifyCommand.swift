@@ -9,7 +9,8 @@ struct VerifyCommand: ParsableCommand {
         abstract: "Recomputes steps of a run in this process and holds them against its directory.",
         discussion: """
             Every line of the ledger, every checkpoint that is kept, every record of metrics.jsonl, the summary and `latest` must be \
-            what comes of computing the run again, and the ledger must reach as far as any of them. With --steps only these steps are \
+            what comes of computing the run again, and the ledger must reach as far as any of them; run.json must be what the run began \
+            with. With --steps only these steps are \
             recomputed, from the checkpoint before the first of them, and nothing is said of the others.
             Says that all are identical, or names the first step, layer and shard, or file, that differs and ends with exit code 1; with \
             exit code 2 where lines of the ledger are damaged and all else is identical. Nothing is written; a run that is being trained \

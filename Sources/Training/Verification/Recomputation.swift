@@ -65,7 +65,14 @@ struct Recomputation {
                 progressed(trainer.step, last)
             }
         }
-        if result.finding == nil { finish() }
+        guard result.finding == nil else { return }
+        guard trainer.step == last else {
+            throw RunError(
+                .file,
+                "\(verification.directory.ledgerPath): ends at step \(trainer.step) now, and went on to step \(last) when it was looked at first: the run was taken up again meanwhile, or somebody shortens it; verify it once more"
+            )
+        }
+        finish()
     }
 
     /// Computes the next step.
@@ -119,11 +126,13 @@ struct Recomputation {
         let summary = claims.summary.flatMap { $0.steps == step ? $0 : nil }
         var pending = false
         if claims.checkpoints.contains(step) { pending = try compareCheckpoint(report) }
-        let records = claims.metrics[step] ?? []
+        var records = claims.metrics[step] ?? []
+        let isMissing =
+            records.isEmpty && configuration.isRecordedStep(step) && claims.requiresRecord(of: step, pending: pending)
+        // Its checkpoint may have been written once more since the records were read, after a validation was made up for.
+        if isMissing { records = RunClaims.metrics(of: step, in: verification.directory) }
         for record in records where result.finding == nil { compareMetrics(record, report) }
-        if result.finding == nil, records.isEmpty, configuration.isRecordedStep(step),
-            claims.requiresRecord(of: step, pending: pending)
-        {
+        if result.finding == nil, isMissing, records.isEmpty {
             let damage = claims.metricsDamage.map { "; \($0)" } ?? ""
             result.finding =
                 "step \(step): the ledger is identical, but metrics.jsonl has no record of the step; expected one\(damage)"

@@ -66,6 +66,11 @@ struct RunClaims {
         return (records, damage)
     }
 
+    /// The records of a step as they are now: one that is missing may have been on its way.
+    static func metrics(of step: UInt64, in directory: RunDirectory) -> [MetricsRecord] {
+        ((try? readMetrics(directory.metricsPath))?.records ?? []).filter { $0.step == step }
+    }
+
     /// The latest step that anything speaks of: all before it were over and done with.
     private let furthest: UInt64
 

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Interchange
 internal import Layers
 internal import Sequences
@@ -30,8 +31,8 @@ package struct RunVerification {
         record = try RunRecord(reading: directory, for: .training)
         let origin = try record.checkedOrigin(in: directory) ?? LedgerLine.noHash
         let source = try record.openSource(of: path)
-        claims = try RunClaims(directory)
-        let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
+        let survey: LedgerSurvey
+        (claims, survey) = try Self.look(at: directory, from: origin)
         beginning = survey.origin ?? origin
         guard survey.steps > 0 else {
             if let damage = survey.damages.first { throw RunError(.damaged, damage.sentence) }
@@ -65,6 +66,23 @@ package struct RunVerification {
             try trainer.restore(start)
         } else {
             try record.initialParameters?.load(into: trainer.computer.model)
+        }
+    }
+
+    /// What a run's directory says of its steps, and then its ledger.
+    ///
+    /// Where somebody takes the run up between the two looks, the ledger is cut to a checkpoint and ends before what was said. The
+    /// other files follow in a moment: only what is still there then is a contradiction.
+    private static func look(
+        at directory: RunDirectory, from origin: [UInt8]
+    ) throws -> (RunClaims, LedgerSurvey) {
+        var attempts = 0
+        while true {
+            let claims = try RunClaims(directory)
+            let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
+            attempts += 1
+            if attempts == 3 || claims.beyond(survey.steps) == nil { return (claims, survey) }
+            Thread.sleep(forTimeInterval: 0.1)
         }
     }
 
