@@ -91,7 +91,7 @@ import Training
         let place = try RunPlace()
         try begun(place, steps: 1)
         let whole = try place.bytes("run/origin.json")
-        for index in stride(from: 0, to: whole.count, by: 7) {
+        for index in stride(from: 0, to: whole.count, by: 5) {
             var bytes = whole
             bytes[index] ^= 2
             try place.write(bytes, to: "run/origin.json")
@@ -142,5 +142,35 @@ import Training
         try place.write(
             Array(record.replacing("\"hiddenSize\" : 17", with: "\"hiddenSize\" : 18").utf8), to: "old/run.json")
         #expect(sentences(place, "old")[0].hasPrefix("\(place.path)/old/run.json: changed since step 12: hiddenSize: "))
+    }
+
+    @Test(arguments: [
+        // Fewer layers of the same shapes, an activation, and symbols in another order: all of it could be computed with.
+        (#""numLayers" : 2"#, #""numLayers" : 1"#, "numLayers: 2 and 1"),
+        (#""nonlinearity" : "tanh""#, #""nonlinearity" : "relu""#, "nonlinearity: tanh and relu"),
+        (#""symbols" : " bc"#, #""symbols" : " cb"#, "vocabulary"),
+    ])
+    func `is what a trained model is used with`(old: String, new: String, change: String) throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 3)
+        let record = String(decoding: try place.bytes("run/run.json"), as: UTF8.self)
+        let edited = record.replacing(old, with: new)
+        #expect(edited != record, "\(record)")
+        try place.write(Array(edited.utf8), to: "run/run.json")
+        do {
+            _ = try TrainedRun(path: "\(place.path)/run")
+            Issue.record("taken")
+        } catch let error as RunError {
+            #expect(
+                error.message
+                    == "\(place.path)/run/run.json: not of the model that was trained up to step 3: \(change); expected the settings that the run began with"
+            )
+            #expect(error.isBadInput)
+        }
+        // Where the text lies by now is nothing to the model.
+        let moved = record.replacing("\(place.path)/text", with: "/elsewhere/text")
+        #expect(moved != record)
+        try place.write(Array(moved.utf8), to: "run/run.json")
+        #expect(try TrainedRun(path: "\(place.path)/run").step == 3)
     }
 }

@@ -21,6 +21,7 @@ package struct TrainedRun {
         guard let checkpoint else {
             throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")
         }
+        try record.requireModel(of: checkpoint, path: path)
         notes = skipped
         step = checkpoint.step
         let computer = ShardComputer(record.configuration.model(vocabularySize: record.vocabulary.count))
@@ -75,5 +76,24 @@ package struct TrainedRun {
             }
             return (counted == 0 ? 0 : sum / Double(counted), counted)
         }
+    }
+}
+
+extension RunRecord {
+    /// Refuses to use what was trained as another model, which may have parameters of the same names and shapes.
+    ///
+    /// - Throws: `RunError.changed`, which names what has changed since the checkpoint was written.
+    fileprivate func requireModel(of checkpoint: Checkpoint, path: String) throws(RunError) {
+        guard let before = try SessionState.read(checkpoint)?.record else { return }
+        let isSame =
+            before.vocabulary == vocabulary
+            && before.configuration.model(vocabularySize: vocabulary.count)
+                == configuration.model(vocabularySize: vocabulary.count)
+        guard !isSame else { return }
+        let changes = try before.differences(from: self) + (before.vocabulary == vocabulary ? [] : ["vocabulary"])
+        throw RunError(
+            .changed,
+            "\(path)/run.json: not of the model that was trained up to step \(checkpoint.step): \(changes.joined(separator: "; ")); expected the settings that the run began with"
+        )
     }
 }

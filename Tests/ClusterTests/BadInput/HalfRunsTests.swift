@@ -45,7 +45,9 @@ private let halfRuns: [HalfRun] = [
     .init(setting: "hiddenSize", "1000000", ["resume", "sample", "evaluate", "verify"], says: "GB of memory"),
     .init(
         setting: "hiddenSize", "16", ["resume", "verify"], says: "changed since the run began: hiddenSize: 8 and 16"),
-    .init(setting: "hiddenSize", "16", ["sample", "evaluate"], says: "expected F32 of shape [64, 64]"),
+    .init(
+        setting: "hiddenSize", "16", ["sample", "evaluate"],
+        says: "run.json: not of the model that was trained up to step 6: hiddenSize: 8 and 16; expected"),
     .init(setting: "cell", #""lstn""#, says: #"`configuration.cell`: "lstn" is none of the names"#),
     .init(setting: "task", #""tagging""#, says: "--task 'tagging': expected language-model"),
     .init(setting: "shards", "3", says: "--shards 3: expected a power of two"),
