@@ -155,7 +155,9 @@ import Training
                     : finding.hasPrefix("\(missing); \(place.path)/run/metrics.jsonl: line \(step): "), "\(finding)")
             if step > 1 { #expect(try verify(place, steps: 1...UInt64(step - 1)).isIdentical) }
         }
-        // A line too many.
+        // A line twice, and one too many.
+        try place.write(Array((whole[..<7] + whole[6...]).joined()), to: "run/metrics.jsonl")
+        #expect(try verify(place).finding == "\(place.path)/run/metrics.jsonl: line 8: of step 7, after step 7")
         try place.write(Array((whole + [Array("x\n".utf8)]).joined()), to: "run/metrics.jsonl")
         #expect(try verify(place).finding?.hasPrefix("\(place.path)/run/metrics.jsonl: line 13: ") == true)
     }

@@ -22,9 +22,13 @@ import Training
             (
                 "a line that is none", { (lines: inout [[UInt8]]) in lines[4] = Array("{]\n".utf8) },
                 [
-                    "\(path): line 5 is no record; what is there stays as it is",
+                    "\(path): line 5 is no record of a step after those before it; what is there stays as it is",
                     "\(path): no record of step 5; \(again)",
                 ]
+            ),
+            (
+                "a line twice", { $0.insert($0[6], at: 7) },
+                ["\(path): line 8 is no record of a step after those before it; what is there stays as it is"]
             ),
             (
                 "two lines", { $0.removeSubrange(2...3) },
@@ -33,7 +37,7 @@ import Training
             (
                 "the end", { $0[8...] = [Array("x\n".utf8), [UInt8](repeating: 0, count: 9) + [10], Array("{".utf8)] },
                 [
-                    "\(path): lines 9, 10 are no records; dropped with all after the record of step 8",
+                    "\(path): lines 9, 10 are no records of steps after those before them; dropped with all after the record of step 8",
                     "\(path): the last line was cut short and was dropped (1 bytes)",
                     "\(path): no record of step 9; \(again)",
                 ]
@@ -41,7 +45,7 @@ import Training
             (
                 "what comes again", { $0[10] = Array("x\n".utf8) },
                 [
-                    "\(path): line 11 is no record; dropped with all after the record of step 9"
+                    "\(path): line 11 is no record of a step after those before it; dropped with all after the record of step 9"
                 ]
             ),
         ] as [(String, (inout [[UInt8]]) -> Void, [String])] {
@@ -56,7 +60,8 @@ import Training
             try place.resume("run", observer: listener).train(upTo: 12)
             #expect(listener.notes.filter { $0.hasPrefix(path) } == notes, "\(name): \(listener.notes)")
             let left = try lines(place, "run")
-            #expect(left.filter { whole.contains($0) } == whole.filter { left.contains($0) }, "\(name)")
+            let own = left.filter { whole.contains($0) }
+            #expect(name == "a line twice" || own == whole.filter { left.contains($0) }, "\(name)")
             let kept = damaged.prefix(9).filter { whole.contains($0) }
             #expect(kept.allSatisfy { left.contains($0) } && left.suffix(3) == whole.suffix(3), "\(name)")
         }

@@ -173,4 +173,30 @@ import Training
         try place.write(Array(moved.utf8), to: "run/run.json")
         #expect(try TrainedRun(path: "\(place.path)/run").step == 3)
     }
+
+    @Test func `is where to look for settings that cannot be read any more`() throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 4)
+        let record = try place.bytes("run/run.json")
+        let remedy =
+            "; origin.json has it as it was when the run began, as its member `record`: put that in its place"
+        try place.write(Array(record.prefix(200)), to: "run/run.json")
+        for sentence in sentences(place) {
+            #expect(sentence.hasPrefix("\(place.path)/run/run.json: it is not JSON") && sentence.hasSuffix(remedy))
+        }
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/run.json")
+        for sentence in sentences(place) { #expect(sentence.hasSuffix("is missing\(remedy)"), "\(sentence)") }
+        // As it says.
+        let origin = try JSONSerialization.jsonObject(with: Data(place.bytes("run/origin.json"))) as? [String: Any]
+        let member = try #require(origin?["record"])
+        try place.write(Array(JSONSerialization.data(withJSONObject: member)), to: "run/run.json")
+        #expect(sentences(place) == ["none", "none"])
+        // The other way about.
+        try place.write(Array("{".utf8), to: "run/origin.json")
+        for sentence in sentences(place) {
+            #expect(sentence.hasSuffix("; moved away, run.json is held against the ledger alone"), "\(sentence)")
+        }
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/origin.json")
+        #expect(sentences(place) == ["none", "none"])
+    }
 }

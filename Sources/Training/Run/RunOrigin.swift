@@ -22,6 +22,28 @@ struct RunOrigin: Codable {
         seal = try Self.seal(record, ledgerOrigin)
     }
 
+    /// What is to be said of a `run.json` that cannot be read, after a semicolon, where its settings are not lost.
+    static func remedy(in run: String) -> String {
+        guard FileSystem.kind(of: "\(run)/\(fileName)") == .file else { return "" }
+        return "; \(fileName) has it as it was when the run began, as its member `record`: put that in its place"
+    }
+
+    /// Reads what a run began with.
+    ///
+    /// - Throws: `RunError.damaged` when it is not as it was written.
+    fileprivate static func read(_ directory: RunDirectory, _ file: String) throws(RunError) -> RunOrigin {
+        let remedy = "; moved away, run.json is held against the ledger alone"
+        let origin: RunOrigin
+        do { origin = try directory.read(fileName) } catch {
+            throw RunError(error.code, error.message + remedy, cause: error.cause)
+        }
+        guard try origin.holds() else {
+            throw RunError(
+                .damaged, "\(file): not what its seal was made from; expected it as the run wrote it\(remedy)")
+        }
+        return origin
+    }
+
     /// Whether it is as it was written.
     func holds() throws(RunError) -> Bool { try seal == Self.seal(record, ledgerOrigin) }
 
@@ -60,13 +82,7 @@ extension RunRecord {
     func checkedOrigin(in directory: RunDirectory) throws(RunError) -> [UInt8]? {
         let file = "\(directory.path)/\(RunOrigin.fileName)"
         guard FileSystem.kind(of: file) != nil else { return try originOfLedger(in: directory, missing: file) }
-        let origin: RunOrigin = try directory.read(RunOrigin.fileName)
-        guard try origin.holds() else {
-            throw RunError(
-                .damaged,
-                "\(file): not what its seal was made from; expected it as the run wrote it; without it, run.json is held against the ledger alone"
-            )
-        }
+        let origin = try RunOrigin.read(directory, file)
         let changes = try origin.record.differences(from: self, withNames: true)
         guard changes.isEmpty else {
             throw RunError(

@@ -17,7 +17,9 @@ extension RunRecord {
     ///
     /// - Throws: `RunError.damaged`, naming the file and the setting.
     package init(reading directory: RunDirectory, for use: Use) throws(RunError) {
-        self = try directory.configuration()
+        do { self = try directory.configuration() } catch {
+            throw RunError(error.code, error.message + RunOrigin.remedy(in: directory.path), cause: error.cause)
+        }
         let file = "\(directory.path)/\(RunDirectory.configurationName)"
         guard RunID(runID) != nil else {
             throw RunError(

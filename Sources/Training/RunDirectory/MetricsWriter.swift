@@ -14,7 +14,7 @@ package final class MetricsWriter {
 
     /// Goes on after the records of `step` and earlier ones; later ones and whatever else follows them are removed.
     ///
-    /// Records have a member `step`, which never descends. A line between two of them that is none stays where it is: it may be
+    /// Records have a member `step`, which ascends. A line between two of them that is none stays where it is: it may be
     /// all that is left of one.
     init(path: String, after step: UInt64) throws(RunError) {
         struct Record: Decodable { let step: UInt64 }
@@ -30,7 +30,7 @@ package final class MetricsWriter {
                 if line.end == nil, lines.isAtEnd {
                     tornBytes = line.bytes.count
                 } else if let lineEnd = line.end, let record = try? decoder.decode(Record.self, from: Data(line.bytes)),
-                    record.step >= recorded.last ?? 0
+                    record.step > recorded.last ?? 0
                 {
                     guard record.step <= step else { continue }
                     between += behind
@@ -62,7 +62,9 @@ package final class MetricsWriter {
     private static func sentence(_ lines: [Int]) -> String {
         let more = lines.count > 5 ? " and \(lines.count - 5) more" : ""
         let list = lines.prefix(5).map(String.init).joined(separator: ", ") + more
-        return lines.count == 1 ? "line \(list) is no record" : "lines \(list) are no records"
+        return lines.count == 1
+            ? "line \(list) is no record of a step after those before it"
+            : "lines \(list) are no records of steps after those before them"
     }
 
     /// - Throws: `RunError`; the file is then as it was.

@@ -34,7 +34,9 @@ package struct RunDirectory: Sendable, Equatable {
         }
         guard FileSystem.kind(of: "\(path)/\(Self.configurationName)") == .file else {
             throw RunError(
-                .notARun, "\(path): not a run: \(Self.configurationName), which is written first, is missing")
+                .notARun,
+                "\(path): not a run: \(Self.configurationName), which is written first, is missing\(RunOrigin.remedy(in: path))"
+            )
         }
         self.path = path
     }

@@ -57,7 +57,7 @@ struct RunClaims {
             let name = "\(path): line \(number)"
             do throws(RunError) {
                 let record = try JSONText.decode(MetricsRecord.self, from: Array(line.bytes), path: name)
-                if let last = records.last, last.step > record.step {
+                if let last = records.last, last.step >= record.step {
                     throw RunError(.damaged, "\(name): of step \(record.step), after step \(last.step)")
                 }
                 records.append(record)
