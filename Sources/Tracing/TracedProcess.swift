@@ -32,6 +32,9 @@ package struct TracedProcess: Sendable, Equatable {
 }
 
 extension [TracedProcess] {
+    /// What every trace begins with.
+    package static var traceBeginning: String { "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" }
+
     /// The trace as Chrome's and Perfetto's JSON: complete events in microseconds of one clock, from the first one on.
     package var traceJSON: String {
         let start = flatMap(\.records).map(\.begin).min() ?? 0
@@ -50,7 +53,7 @@ extension [TracedProcess] {
                 )
             }
         }
-        return "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + events.joined(separator: ",\n") + "\n]}\n"
+        return Self.traceBeginning + events.joined(separator: ",\n") + "\n]}\n"
     }
 
     private func microseconds(_ nanoseconds: UInt64) -> String {

@@ -84,6 +84,24 @@ struct `Where the time goes` {
         }
     }
 
+    @Test func `is written over another trace, and over nothing else`() throws {
+        let place = try Workplace()
+        let (trace, text, pipe) = ("\(place.path)/trace.json", "\(place.path)/text", "\(place.path)/pipe")
+        let bench = ["bench", "--workload", "hello", "--steps", "2", "--trace"]
+        for _ in 1...2 { #expect(try place.run(bench + [trace]).code == 0) }
+        #expect(try !Event.read(trace).events.isEmpty)
+        try "a text of somebody's".write(toFile: text, atomically: false, encoding: .utf8)
+        #expect(unsafe mkfifo(pipe, 0o600) == 0)
+        for other in [text, pipe] {
+            for command in [bench + [other], small + ["--run", "\(place.path)/run", "--trace", other]] {
+                let outcome = try place.run(command)
+                #expect(outcome.code == 2 && outcome.errors.contains("no trace"), "\(outcome)")
+            }
+        }
+        #expect(try String(contentsOfFile: text, encoding: .utf8) == "a text of somebody's")
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
     @Test(arguments: [(["--workers", "2"], ["coordinator", "worker"]), (["--threads", "2"], ["process"])])
     func `is what a bench says with its shares`(flags: [String], names: [String]) throws {
         let place = try Workplace()

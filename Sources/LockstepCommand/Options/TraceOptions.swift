@@ -10,12 +10,35 @@ struct TraceOptions: ParsableArguments {
         completion: .file())
     var trace: String?
 
-    /// Refuses a place that cannot be written, before anything is begun.
+    /// Refuses a place that cannot be written, and a file that is no trace, before anything is begun; nothing is written yet.
     func check() throws {
         guard let trace else { return }
-        guard FileManager.default.createFile(atPath: trace, contents: nil) else {
-            throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
+        let place = URL(fileURLWithPath: trace).resolvingSymlinksInPath().path
+        if FileManager.default.fileExists(atPath: place) {
+            guard Self.isTraceOrEmpty(place) else {
+                throw UsageError(
+                    "--trace \(trace): what is there is no trace; expected a new place, or a trace to write over")
+            }
+            guard FileManager.default.isWritableFile(atPath: place) else {
+                throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
+            }
+        } else {
+            guard FileManager.default.createFile(atPath: place, contents: nil) else {
+                throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
+            }
+            try? FileManager.default.removeItem(atPath: place)
         }
+    }
+
+    private static func isTraceOrEmpty(_ path: String) -> Bool {
+        // Asked before it is opened: a pipe would wait for somebody who writes.
+        guard let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType,
+            type == .typeRegular, let file = FileHandle(forReadingAtPath: path)
+        else { return false }
+        defer { try? file.close() }
+        let wanted = Data([TracedProcess].traceBeginning.utf8)
+        guard let beginning = try? file.read(upToCount: wanted.count) else { return true }
+        return beginning.isEmpty || beginning == wanted
     }
 
     /// Does `body`, and writes the trace of it if one was asked for, however it ends.
