@@ -129,9 +129,11 @@ extension Endpoint {
                 return .failure(Fault(reason: "\"\(host)\" is neither a host name nor an address"))
             }
         }
-        if host == "*" || bytes(ofIPv4: host)?.allSatisfy({ $0 == 0 }) == true
-            || bytes(ofIPv6: host)?.allSatisfy({ $0 == 0 }) == true
-        {
+        if isShortened(host) {
+            return .failure(
+                Fault(reason: "\"\(host)\" is an address in a short form; wanted four numbers, as 127.0.0.1"))
+        }
+        if host == "*" || isUnspecified(host) {
             return .failure(Fault(reason: "\"\(host)\" is every interface of the machine; wanted the address of one"))
         }
 
@@ -142,6 +144,21 @@ extension Endpoint {
             return .failure(Fault(reason: "port \"\(portText)\"; wanted 1 to 65535, or * for any free one"))
         }
         return .success(.tcp(host: host, port: port))
+    }
+
+    /// Whether it is 0.0.0.0 or ::, the latter also as what stands for the former.
+    private static func isUnspecified(_ host: String) -> Bool {
+        if let address = bytes(ofIPv4: host) { return address.allSatisfy { $0 == 0 } }
+        guard let address = bytes(ofIPv6: host) else { return false }
+        let isMapped = address[..<10].allSatisfy { $0 == 0 } && address[10...11].allSatisfy { $0 == 0xFF }
+        return (isMapped ? address[12...] : address[...]).allSatisfy { $0 == 0 }
+    }
+
+    /// Whether the system takes it for an IPv4 address although it is not written as four numbers: 0, 127.1, 0x7f000001.
+    private static func isShortened(_ host: String) -> Bool {
+        var address = in_addr()
+        let isTaken = unsafe inet_aton(host, &address) != 0
+        return isTaken && bytes(ofIPv4: host) == nil
     }
 
     private static func bytes(ofIPv4 host: String) -> [UInt8]? {

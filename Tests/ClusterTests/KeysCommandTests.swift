@@ -81,6 +81,25 @@ struct `The keys` {
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
     }
 
+    @Test func `stay among the revoked, every one of a name that was given again`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        var revoked: Set<String> = []
+        for turn in 1...3 {
+            if turn > 1 { #expect(try place.run(["keys", "add", keys, "worker"]).code == 0) }
+            revoked.insert(try String(contentsOfFile: "\(keys)/allowed/worker.key", encoding: .utf8))
+            #expect(try place.run(["keys", "revoke", keys, "worker"]).code == 0)
+        }
+        let files = try FileManager.default.contentsOfDirectory(atPath: "\(keys)/revoked")
+        let kept = try files.map { try String(contentsOfFile: "\(keys)/revoked/\($0)", encoding: .utf8) }
+        #expect(revoked.count == 3 && Set(kept) == revoked, "\(files)")
+        try FileManager.default.removeItem(atPath: "\(keys)/revoked")
+        #expect(try place.run(["keys", "add", keys, "other"]).code == 0)
+        #expect(try place.run(["keys", "revoke", keys, "other"]).code == 0)
+        #expect(FileManager.default.fileExists(atPath: "\(keys)/revoked/other.key"))
+    }
+
     @Test func `let the invited train to the same bits, and nobody else in`() throws {
         let place = try Workplace()
         let (keys, foreign) = ("\(place.path)/keys", "\(place.path)/foreign")

@@ -30,6 +30,13 @@ import Testing
         ("tcp://*:5555", "\"*\" is every interface of the machine; wanted the address of one"),
         ("tcp://0.0.0.0:5555", "\"0.0.0.0\" is every interface of the machine; wanted the address of one"),
         ("tcp://[::]:5555", "\"::\" is every interface of the machine; wanted the address of one"),
+        (
+            "tcp://[::ffff:0.0.0.0]:5555",
+            "\"::ffff:0.0.0.0\" is every interface of the machine; wanted the address of one"
+        ),
+        ("tcp://0:5555", "\"0\" is an address in a short form; wanted four numbers, as 127.0.0.1"),
+        ("tcp://0x7f000001:5555", "\"0x7f000001\" is an address in a short form; wanted four numbers, as 127.0.0.1"),
+        ("tcp://127.1:5555", "\"127.1\" is an address in a short form; wanted four numbers, as 127.0.0.1"),
         ("ipc://", "the path is empty; wanted ipc://path"),
         ("ipc://*", "a path chosen by the system is not private; wanted a path in a directory of your own"),
         ("ipc://@lockstep", "the abstract namespace has no permissions; wanted a path in a directory of your own"),
@@ -69,8 +76,7 @@ import Testing
         ("tcp://[::1]:1", true),
         ("tcp://[0:0:0:0:0:0:0:1]:1", true), ("ipc://x", true), ("inproc://x", true), ("tcp://128.0.0.1:1", false),
         ("tcp://10.0.0.1:1", false), ("tcp://127.0.0.1.example.com:1", false), ("tcp://localhost.example.com:1", false),
-        ("tcp://127.1:1", false), ("tcp://[::2]:1", false), ("tcp://[::ffff:127.0.0.1]:1", false),
-        ("tcp://eth0:1", false),
+        ("tcp://[::2]:1", false), ("tcp://[::ffff:127.0.0.1]:1", false), ("tcp://eth0:1", false),
     ])
     func `loopback is what only this machine can reach`(_ text: String, _ isLoopback: Bool) throws {
         #expect(try Endpoint(text).isLoopback == isLoopback)

@@ -7,8 +7,12 @@ extension ConnectionLimits {
     /// Whole frames that wait from one worker, over a network: with one that is on its way and one that finds no room they stay
     /// below what may wait.
     static let frames = 2
-    static let coordinator = ConnectionLimits(
-        waitingBytes: (frames + 2) * frameBytes, strangersBytes: 48 << 20, connections: 1024)
+    /// Each connection takes an open file, and the run's own must still be opened.
+    static var coordinator: ConnectionLimits {
+        ConnectionLimits(
+            waitingBytes: (frames + 2) * frameBytes, strangersBytes: 48 << 20,
+            connections: min(1024, max(16, OpenFiles.limit - 256)))
+    }
 }
 
 /// The coordinator's two sockets: one for work, one for pings, so that no ping waits behind a gradient.

@@ -83,11 +83,23 @@ package struct KeyDirectory: Sendable {
                 "keys \(path): no worker '\(name)' on the allow-list; expected \(names.isEmpty ? "one, and there is none" : names.joined(separator: ", "))"
             )
         }
-        guard unsafe rename("\(allowed)/\(name).key", "\(revoked)/\(name).key") == 0 else {
+        if !FileManager.default.fileExists(atPath: revoked) { try PrivateFile.makeDirectory(revoked) }
+        guard unsafe rename("\(allowed)/\(name).key", placeAmongRevoked(name)) == 0 else {
             throw ClusterError("keys \(path): \(unsafe String(cString: strerror(errno)))")
         }
         // The copy here is of no use any more, and the name is free.
         try? FileManager.default.removeItem(atPath: workerDirectory(name))
+    }
+
+    /// A free place for a key, which may not be the first revoked one of its name: none is forgotten.
+    private func placeAmongRevoked(_ name: String) -> String {
+        var place = "\(revoked)/\(name).key"
+        var number = 2
+        while FileManager.default.fileExists(atPath: place) {
+            place = "\(revoked)/\(name)-\(number).key"
+            number += 1
+        }
+        return place
     }
 
     /// Everybody's keys, by name: those on the allow-list first.

@@ -223,7 +223,15 @@ package final class WorkerLoop {
         parameterCount = model.parameterCount
         parameters = nil
         loadedStep = nil
-        let control = try Endpoint(welcome.controlEndpoint)
+        let control: Endpoint
+        do {
+            control = welcome.controlEndpoint.isEmpty ? endpoint : try Endpoint(welcome.controlEndpoint)
+            try ClusterTraining.requireReachable(control, keys: keys)
+        } catch {
+            return try perform(
+                .leave(exitCode: 1, reason: "the coordinator names a place for pings that is none: \(error)"),
+                socket, context)
+        }
         if liveness?.endpoint != control {
             // A coordinator that took another's place listens elsewhere.
             liveness?.stop()
