@@ -35,6 +35,7 @@ import Testing
             ("stall worker for", "got its end, expected a time"), ("drop 5", "expected a share"),
             ("drop 0%", "expected a share"),
             ("drop 100%", "expected a share"), ("drop x%", "expected a share"), ("drop 5% kill", "expected its end"),
+            ("drop 5%; drop 6%", "got 'drop' twice, expected one share"),
         ])
     func `that cannot be read is answered with what was expected where`(text: String, sentence: String) {
         do {

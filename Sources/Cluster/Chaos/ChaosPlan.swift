@@ -46,6 +46,10 @@ package struct ChaosPlan: Equatable, Sendable {
             guard !words.isAtEnd else { continue }
             switch try words.choice(of: ["kill", "stall", "drop"]) {
             case "drop":
+                guard dropRate == 0 else {
+                    throw ClusterError(
+                        exitCode: 2, "--chaos '\(text)': got 'drop' twice, expected one share for the whole run")
+                }
                 dropRate = try words.share()
                 try words.end()
             case "kill":
