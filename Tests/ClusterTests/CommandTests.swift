@@ -135,6 +135,14 @@ struct `The command` {
         let second = try place.run(["coordinator", "--bind", endpoint, "--run", "\(place.path)/second"] + common)
         #expect(second.code == 1 && second.errors.contains("another process listens there"), "\(second)")
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/second"))
+        // Of the same run it is said who holds it.
+        let run = "\(place.path)/first"
+        for command in [
+            ["coordinator", "--bind", endpoint, "--run", run] + common, ["resume", run, "--bind", endpoint],
+        ] {
+            let again = try place.run(command)
+            #expect(again.code == 4 && again.errors.contains("held by process "), "\(again)")
+        }
         first.signal(SIGTERM)
         #expect(first.wait().code == 143)
     }

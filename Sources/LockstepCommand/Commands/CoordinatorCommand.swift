@@ -31,7 +31,8 @@ struct CoordinatorCommand: AsyncParsableCommand {
     @OptionGroup var audit: AuditOption
 
     func run() async throws {
-        let place = try Place.open(at: bind, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
+        let place = try Place.open(
+            at: bind, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter, run: output.directory)
         let auditShare = try audit.share(hasWorkers: true)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()

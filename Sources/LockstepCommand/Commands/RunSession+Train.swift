@@ -14,12 +14,18 @@ enum Place {
     case open(Endpoint, keys: CoordinatorKeys?, fallbackAfter: Duration)
 
     /// A place for workers from elsewhere, from what the command line says of it.
-    static func open(at text: String, keys: CoordinatorKeys?, fallbackAfter: Double) throws -> Place {
+    ///
+    /// - Parameter run: the run's directory, where it is known. Where somebody listens at the endpoint and holds the run, as when the same
+    ///   command is given twice, it is the run that is refused.
+    static func open(at text: String, keys: CoordinatorKeys?, fallbackAfter: Double, run: String?) throws -> Place {
         guard fallbackAfter >= 0, fallbackAfter < 1e9 else {
             throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
         }
         let endpoint = try parseEndpoint(text, "--bind")
-        try ClusterTraining.requireFree(endpoint, keys: keys)
+        do { try ClusterTraining.requireFree(endpoint, keys: keys) } catch let refusal as ClusterError {
+            if refusal.exitCode == 1, let run, let directory = try? RunDirectory(run) { try directory.requireNotHeld() }
+            throw refusal
+        }
         return .open(endpoint, keys: keys, fallbackAfter: .seconds(fallbackAfter))
     }
 }

@@ -170,7 +170,7 @@ struct ResumeCommand: AsyncParsableCommand {
         try tracing.check()
         let place =
             try bind.map {
-                try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter)
+                try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter, run: directory)
             } ?? .local(workers: workers)
         StopSignal.listen()
         Leftovers.sweep()
