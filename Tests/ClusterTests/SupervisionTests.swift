@@ -105,7 +105,7 @@ struct `A supervised run` {
             #expect(outcome.errors.contains("5 times in a row without a new step; given up"), "\(outcome)")
             #expect(outcome.errors.contains("lockstep resume \(place.path)/run"), "\(outcome)")
         }
-        #expect(traces.remainingProcesses() == [])
+        #expect(traces.remaining() == [])
     }
 
     @Test func `passes on an end that the coordinator chose`() throws {
@@ -164,7 +164,7 @@ struct `A supervised run` {
         process.signal(SIGINT)
         let stopped = process.wait()
         #expect(stopped.code == 130 && stopped.output.isEmpty, "\(stopped)")
-        #expect(traces.remainingProcesses() == [])
+        #expect(traces.remaining() == [])
         let outcome = try place.run(
             ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
         #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")

@@ -41,6 +41,8 @@ package struct Supervisor {
         StopSignal.listen(endsWhenRepeated: false)
         // Where whoever started this one ignores it, the system would keep no child's end.
         signal(SIGCHLD, SIG_DFL)
+        // What a coordinator leaves that was killed, nobody else may come by to remove.
+        defer { Leftovers.sweep() }
         let code = try keepGoing()
         for line in chaos?.table(at: ContinuousClock.now) ?? [] { note(line) }
         return code
