@@ -456,6 +456,103 @@ import Testing
         #expect(rig.answer("b", 4..<8, total: 2 * frameBytes).folded == ["b [4, 8)"])
     }
 
+    // MARK: Workers that never answer
+
+    @Test func `a range whose holders have had it for too long goes to one idle worker after another`() {
+        var rig = CoordinatorRig { $0.fallbackAfter = .seconds(1000) }
+        for worker in ["a", "b"] as [WorkerID] { _ = rig.join(worker) }
+        _ = rig.tell(.beginStep(0))
+        // b answers at once and repeats what a holds; from then on it says nothing either.
+        _ = rig.fold("b", 4..<8)
+        #expect(rig.wait(2, hearing: ["a", "b"]).assigned == ["b [0, 4)"])
+        _ = rig.join("c")
+        #expect(rig.wait(8, hearing: ["a", "b", "c"]).assigned.isEmpty)
+        #expect(rig.wait(3, hearing: ["a", "b", "c"]).assigned == ["c [0, 4)"])
+        // c is late already, and those before it do not count.
+        #expect(rig.join("d").assigned == ["d [0, 4)"])
+        #expect(rig.join("e").assigned.isEmpty)
+        // Timed anew: c has as long as those before it.
+        let all: [WorkerID] = ["a", "b", "c", "d", "e"]
+        #expect(rig.wait(8, hearing: all).assigned.isEmpty)
+        #expect(rig.wait(1, hearing: all).assigned == ["e [0, 4)"])
+        #expect(rig.machine.load.ranges == 5)
+        // The first answer counts, whoever it is of; a second one is compared.
+        #expect(rig.fold("a", 0..<4).contains(.stepReduced(0)))
+        #expect(rig.answer("c", 0..<4).isEmpty)
+        #expect(rig.machine.counters.equalAnswers == 1 && rig.machine.counters.lost == 0)
+        // Who still holds work of the step before gets none of the next as long as another can take it.
+        #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 4)", "c [4, 8)"])
+    }
+
+    @Test func `with nobody who answers the coordinator computes what they hold`() {
+        var rig = CoordinatorRig()
+        let all: [WorkerID] = ["a", "b", "c"]
+        for worker in all { _ = rig.join(worker) }
+        #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 3)", "b [3, 6)", "c [6, 8)"])
+        let waited = rig.wait(19, hearing: all)
+        #expect(waited.own.isEmpty && waited.local.isEmpty)
+        #expect(rig.wait(1, hearing: all).own == [Subtree(first: 0, count: 2)!])
+        // One at a time.
+        #expect(rig.wait(5, hearing: all).own.isEmpty)
+        for (first, count) in [(0, 2), (2, 1), (3, 1), (4, 2)] {
+            let computed = rig.computeOwn(first..<first + count)
+            #expect(computed.foldedOwn.count == 1 && computed.own.count == 1, "\(computed)")
+        }
+        // A worker's late answer is held against the one that was computed here.
+        #expect(rig.answer("a", 0..<2).isEmpty)
+        #expect(rig.machine.counters.equalAnswers == 1)
+        #expect(rig.computeOwn(6..<8).contains(.stepReduced(0)))
+        #expect(rig.machine.counters.shardsComputedLocally == 8 && rig.machine.counters.lost == 0)
+        // The next step does not wait for them again.
+        let next = rig.tell(.beginStep(1))
+        #expect(next.assigned.isEmpty && next.local == [ShardRange(0..<2)], "\(next)")
+    }
+
+    @Test func `of an answer that is computed here and one that comes meanwhile the first counts`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        let whole = Subtree(first: 0, count: 8)!
+        #expect(rig.wait(21, hearing: ["a"]).own == [whole])
+        #expect(rig.answer("a", 0..<8).folded == ["a [0, 8)"])
+        #expect(rig.computeOwn(0..<8) == [.discardOwn(step: 0, subtree: whole)])
+        #expect(rig.tell(.folded(step: 0, subtree: whole)) == [.stepReduced(0)])
+    }
+
+    @Test(arguments: [true, false])
+    func `an answer that differs from what is computed here is a conflict`(isLate: Bool) {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.wait(21, hearing: ["a", "b"]).own == [Subtree(first: 0, count: 4)!])
+        let first = isLate ? rig.computeOwn(0..<4) : rig.answer("a", 0..<4, value: 7)
+        #expect(first.conflicts.isEmpty)
+        let second = isLate ? rig.answer("a", 0..<4, value: 7) : rig.computeOwn(0..<4)
+        #expect(second.conflicts.count == 1 && rig.machine.counters.conflicts == 1)
+    }
+
+    @Test func `what the coordinator computes of a lost worker's range is given to nobody else`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        #expect(rig.wait(21, hearing: ["a"]).own.count == 1)
+        #expect(rig.tell(.workerExited("a")).local.isEmpty)
+        #expect(rig.join("b").assigned.isEmpty)
+        #expect(rig.computeOwn(0..<8).contains(.stepReduced(0)))
+    }
+
+    @Test func `workers that come anew again and again keep no step from its end`() {
+        var rig = CoordinatorRig()
+        _ = rig.tell(.beginStep(0))
+        var own: [Subtree] = []
+        for session in 1...21 {
+            own += rig.hello("a", session: UInt64(session)).own + rig.pull("a", session: UInt64(session)).own
+            own += rig.tell(.tick, after: .seconds(1)).own
+        }
+        #expect(own == [Subtree(first: 0, count: 8)!])
+    }
+
     // MARK: Nobody there
 
     @Test func `with no worker at the start the coordinator waits, then computes piece by piece`() {

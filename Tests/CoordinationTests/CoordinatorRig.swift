@@ -95,6 +95,27 @@ struct CoordinatorRig {
         }
     }
 
+    /// What the frames of one answer are, all of them here.
+    static func assembly(_ shards: Range<Int>, step: UInt64 = 0, value: UInt64 = 1, total: Int = 100) -> StreamAssembly
+    {
+        do {
+            var assembly = try StreamAssembly(total: UInt64(total), limit: UInt64(total))
+            for frame in answer(shards, step: step, value: value, total: total) {
+                _ = try assembly.accept(frame.header)
+            }
+            return assembly
+        } catch { preconditionFailure("assembly: \(error)") }
+    }
+
+    /// The coordinator's own answer is at hand and, where it is asked for, in the tree.
+    mutating func computeOwn(_ shards: Range<Int>, step: UInt64 = 0, total: Int = 100) -> [CoordinatorDirective] {
+        let subtree = Subtree(first: shards.lowerBound, count: shards.count)!
+        let assembly = CoordinatorRig.assembly(shards, step: step, total: total)
+        let directives = tell(.computedOwn(step: step, subtree: subtree, assembly))
+        guard directives.foldedOwn.contains(subtree) else { return directives }
+        return directives + tell(.folded(step: step, subtree: subtree))
+    }
+
     /// A whole answer, and the shell's word that it is in the tree.
     mutating func fold(_ worker: WorkerID, _ shards: Range<Int>, step: UInt64 = 0) -> [CoordinatorDirective] {
         answer(worker, shards, step: step)
@@ -149,6 +170,27 @@ extension [CoordinatorDirective] {
         compactMap { directive in
             guard case .computeLocally(_, let range) = directive else { return nil }
             return range
+        }
+    }
+
+    var own: [Subtree] {
+        compactMap { directive in
+            guard case .computeOwn(_, let subtree) = directive else { return nil }
+            return subtree
+        }
+    }
+
+    var foldedOwn: [Subtree] {
+        compactMap { directive in
+            guard case .foldOwn(_, let subtree) = directive else { return nil }
+            return subtree
+        }
+    }
+
+    var conflicts: [AnswerConflict] {
+        compactMap { directive in
+            guard case .conflict(let conflict) = directive else { return nil }
+            return conflict
         }
     }
 

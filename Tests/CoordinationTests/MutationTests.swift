@@ -164,6 +164,12 @@ private struct Mutation: CustomStringConvertible, Sendable {
                 case .computeLocally(let step, let range):
                     counted += range.count
                     take(rig.tell(.computedLocally(step: step, range: range)), &rig)
+                case .computeOwn(let step, let subtree):
+                    let assembly = CoordinatorRig.assembly(subtree.shards, step: step)
+                    take(rig.tell(.computedOwn(step: step, subtree: subtree, assembly)), &rig)
+                case .foldOwn(let step, let subtree):
+                    counted += subtree.count
+                    take(rig.tell(.folded(step: step, subtree: subtree)), &rig)
                 case .stepReduced: isReduced = true
                 default: break
                 }

@@ -15,5 +15,7 @@ struct WorkerNames {
     }
 
     /// `worker host:pid`; of one that never said hello, by the bytes that it is reached with.
-    subscript(worker: WorkerID) -> String { "worker \(labels[worker] ?? worker.description)" }
+    subscript(worker: WorkerID) -> String {
+        worker == .coordinator ? "the coordinator" : "worker \(labels[worker] ?? worker.description)"
+    }
 }

@@ -41,6 +41,9 @@ package struct CoordinatorConfiguration: Sendable {
     package var auditShare = 0.0
     /// The age at which a range is computed a second time as long as none has been done.
     package var lateWithoutMedian: Duration = .seconds(5)
+    /// The least age at which a range no longer counts as being computed, whatever its worker says; eight times the median range
+    /// time where that is more. The worker stays, and its answer counts if it comes first.
+    package var overdueAfter: Duration = .seconds(10)
     /// How long to wait for a first worker before computing alone.
     package var fallbackAfter: Duration = .seconds(10)
     /// The most shards the coordinator computes at once, so that workers that come in take the rest.

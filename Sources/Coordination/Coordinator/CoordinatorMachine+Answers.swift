@@ -111,6 +111,7 @@ extension CoordinatorMachine {
     mutating func folded(_ step: UInt64, _ subtree: Subtree) {
         guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
         progress!.answers[subtree]!.isFolded = true
+        if progress!.answers[subtree]!.worker != .coordinator { lastHelp = now }
         count(subtree.count)
     }
 
@@ -127,6 +128,7 @@ extension CoordinatorMachine {
         forgetAnswers(for: subtree)
         // Nobody else's answer may come between: what is computed here is added without asking.
         progress!.pending.remove(subtree.shards)
+        if progress!.own == subtree { progress!.isOwnVoid = true }
         for other in membersInOrder where other.holds(subtree, of: step) { markAnswered(subtree, by: other.id) }
         progress!.recheck.append(subtree)
         progress!.suspects.append(

@@ -67,14 +67,43 @@ extension CoordinatorMachine {
         ])
     }
 
-    /// The coordinator's own answer for a subtree in question is at hand; it decides.
+    /// The coordinator's own answer for a subtree is at hand: it decides where the subtree is in question, and counts where there is no
+    /// other.
     mutating func computedOwn(_ step: UInt64, _ subtree: Subtree, _ assembly: StreamAssembly) {
-        guard progress?.step == step, progress!.own == subtree else { return }
-        progress!.own = nil
-        guard progress!.audits[subtree] != nil else {
+        guard progress?.step == step, progress!.own == subtree else {
             return directives.append(.discardOwn(step: step, subtree: subtree))
         }
-        settle(subtree, assembly, isOwn: true)
+        progress!.own = nil
+        if progress!.audits[subtree] != nil { return settle(subtree, assembly, isOwn: true) }
+        if let first = progress!.answers[subtree] { return compareOwn(assembly, with: first, at: subtree) }
+        guard !progress!.isOwnVoid else { return directives.append(.discardOwn(step: step, subtree: subtree)) }
+        let own = FirstAnswer(worker: .coordinator, assembly: assembly, isConfirmed: true)
+        progress!.answers[subtree] = own
+        counters.shardsComputedLocally += subtree.count
+        directives.append(.foldOwn(step: step, subtree: subtree))
+        compareOthers(with: own, at: subtree)
+    }
+
+    /// Holds the coordinator's own answer against a worker's that has come meanwhile.
+    private mutating func compareOwn(_ own: StreamAssembly, with first: FirstAnswer, at subtree: Subtree) {
+        let step = progress!.step
+        if !first.isConfirmed, !first.assembly.agrees(with: own), !planted.contains(.ignoreDifference) {
+            counters.conflicts += 1
+            if settlesConflicts, !progress!.isReduced {
+                dispute(subtree)
+                return settle(subtree, own, isOwn: true)
+            }
+            directives.append(
+                .conflict(AnswerConflict(step: step, subtree: subtree, first: first.worker, second: .coordinator)))
+        }
+        directives.append(.discardOwn(step: step, subtree: subtree))
+    }
+
+    /// Has the coordinator compute a subtree that somebody else may answer as well.
+    mutating func computeOwn(_ subtree: Subtree) {
+        progress!.own = subtree
+        progress!.isOwnVoid = false
+        directives.append(.computeOwn(step: progress!.step, subtree: subtree))
     }
 
     /// What is right is known: it goes into the tree, and who said otherwise goes.
@@ -176,6 +205,7 @@ extension CoordinatorMachine {
         progress!.counted = 0
         var pending = ShardSet(ShardRange(first: 0, count: configuration.shards))
         if let local = progress!.local { pending.remove(local.shards) }
+        if let own = progress!.own, !progress!.isOwnVoid { pending.remove(own.shards) }
         for member in membersInOrder {
             for (subtree, partial) in member.partials where !partial.isStored {
                 members[member.id]!.partials[subtree] = nil
@@ -204,10 +234,7 @@ extension CoordinatorMachine {
             let lacking = (audit.votes.isEmpty ? 2 : 1) - inWork
             guard lacking > 0 else { continue }
             if able.isEmpty {
-                if !audit.votes.isEmpty, progress!.own == nil {
-                    progress!.own = subtree
-                    directives.append(.computeOwn(step: step, subtree: subtree))
-                }
+                if !audit.votes.isEmpty, progress!.own == nil { computeOwn(subtree) }
                 continue
             }
             for taker in able.filter(\.hasRoom).sorted(by: {
@@ -235,6 +262,6 @@ extension CoordinatorMachine {
     }
 
     private func isLate(_ member: Member) -> Bool {
-        member.isSuspect || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
+        member.isSuspect || isOverdue(member) || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
     }
 }

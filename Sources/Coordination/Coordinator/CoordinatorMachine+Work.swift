@@ -6,7 +6,7 @@ extension CoordinatorMachine {
         guard let step = progress, !step.isReduced else { return }
         while !progress!.pending.isEmpty {
             let idle = membersInOrder.filter(\.isIdle)
-            let takers = idle.isEmpty ? membersInOrder.filter(\.hasRoom) : idle
+            let takers = idle.isEmpty ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle
             guard !takers.isEmpty else { break }
             for (taker, range) in zip(takers, ShardPartition.split(progress!.pending, into: takers.count)) {
                 progress!.pending.remove(range.shards)
@@ -60,7 +60,11 @@ extension CoordinatorMachine {
     mutating func makePending(_ subtrees: [Subtree]) {
         guard let step = progress?.step else { return }
         for subtree in subtrees where progress!.answers[subtree] == nil {
-            guard !members.values.contains(where: { $0.holds(subtree, of: step) }) else { continue }
+            guard progress!.own != subtree || progress!.isOwnVoid,
+                !members.values.contains(where: { $0.holds(subtree, of: step) })
+            else {
+                continue
+            }
             progress!.pending.insert(subtree.shards)
         }
     }
@@ -74,15 +78,15 @@ extension CoordinatorMachine {
         }
     }
 
-    /// The unanswered part of a range that is late and in one worker's hands only.
+    /// The unanswered part of a range that is late and that no other worker computes who could be counted on.
     private func oldestStraggler() -> (worker: WorkerID, range: ShardRange)? {
         guard let progress else { return nil }
         var oldest: (startedAt: Duration, worker: WorkerID, range: ShardRange)?
         for member in membersInOrder {
             // A range behind a late one, or behind one of a step that is over, is as late as that.
-            guard let startedAt = member.outstanding.first?.startedAt, isLate(startedAt) || member.isSuspect else {
-                continue
-            }
+            guard let startedAt = member.outstanding.first?.startedAt,
+                isLate(startedAt) || member.isSuspect || isOverdue(member)
+            else { continue }
             for assignment in member.outstanding where assignment.step == progress.step {
                 guard let range = unsharedPart(of: assignment, held: member.id) else { continue }
                 if oldest.map({ startedAt < $0.startedAt }) ?? true { oldest = (startedAt, member.id, range) }
@@ -98,13 +102,24 @@ extension CoordinatorMachine {
         return now - startedAt > max(configuration.stragglerMinimum, median * 2)
     }
 
-    /// The first unbroken run of subtrees that nobody has answered and no other worker computes.
+    /// How long a worker may hold a range and still be counted on.
+    private var overdueAge: Duration { max(configuration.overdueAfter, (rangeTimes.median ?? .zero) * 8) }
+
+    /// Whether a worker holds a range for so long that it cannot be counted on: it may never answer, however alive it says it is.
+    func isOverdue(_ member: Member) -> Bool {
+        guard let startedAt = member.outstanding.first?.startedAt else { return false }
+        return now - startedAt > overdueAge
+    }
+
+    /// The first unbroken run of subtrees that nobody has answered and no other worker computes who could be counted on.
     private func unsharedPart(of assignment: Assignment, held worker: WorkerID) -> ShardRange? {
         var part: Range<Int>?
         for subtree in assignment.unanswered {
             let isShared =
                 progress!.answers[subtree] != nil
-                || members.values.contains { $0.id != worker && $0.holds(subtree, of: assignment.step) }
+                || members.values.contains {
+                    $0.id != worker && !isOverdue($0) && $0.holds(subtree, of: assignment.step)
+                }
             if let begun = part {
                 guard !isShared, subtree.first == begun.upperBound else { break }
                 part = begun.lowerBound..<subtree.end
@@ -117,7 +132,7 @@ extension CoordinatorMachine {
 
     /// Takes note of whether there is anybody who could compute.
     mutating func noteHelp() {
-        if members.values.contains(where: { $0.helps(at: now) }) {
+        if members.values.contains(where: { $0.helps(at: now) && !isOverdue($0) }) {
             aloneSince = nil
         } else if aloneSince == nil, progress != nil {
             aloneSince = now
@@ -144,11 +159,40 @@ extension CoordinatorMachine {
             progress!.local = subtree.range
             return directives.append(.computeLocally(step: progress!.step, range: subtree.range))
         }
-        guard progress!.local == nil, let piece = progress!.pending.pieces.first else { return }
-        guard let aloneSince, now - aloneSince >= configuration.fallbackAfter else { return }
+        guard progress!.local == nil, isLeftAlone else { return }
+        guard let piece = progress!.pending.pieces.first else {
+            if progress!.own == nil, let subtree = longestHeld() { computeOwn(subtree) }
+            return
+        }
         let subtree = Subtree.largest(startingAt: piece.first, within: min(piece.count, configuration.localShards))
         progress!.pending.remove(subtree.shards)
         progress!.local = subtree.range
         directives.append(.computeLocally(step: progress!.step, range: subtree.range))
+    }
+
+    /// Whether nobody is there who could compute, or whoever is does not: workers that come and go, say that they are done and have
+    /// answered nothing, or send without end.
+    private var isLeftAlone: Bool {
+        if let aloneSince, now - aloneSince >= configuration.fallbackAfter { return true }
+        return now - lastHelp >= overdueAge + configuration.fallbackAfter
+    }
+
+    /// What is in workers' hands and keeps the step waiting: the one that is there for longest.
+    private func longestHeld() -> Subtree? {
+        guard let progress else { return nil }
+        var longest: (startedAt: Duration, subtree: Subtree)?
+        for member in membersInOrder {
+            guard let startedAt = member.outstanding.first?.startedAt, longest.map({ startedAt < $0.startedAt }) ?? true
+            else { continue }
+            for assignment in member.outstanding where assignment.step == progress.step {
+                guard let subtree = assignment.unanswered.first(where: { progress.answers[$0] == nil }) else {
+                    continue
+                }
+                longest = (startedAt, subtree)
+                break
+            }
+        }
+        return longest?.subtree
+            ?? progress.audits.keys.min { ($0.first, $0.count) < ($1.first, $1.count) }
     }
 }

@@ -2,8 +2,9 @@
 ///
 /// Workers are stateless and pull. At the start of a step the pending shards are cut into nearly equal ranges, one for
 /// each idle worker. What a lost worker held is pending again at once. An idle worker with nothing pending repeats a
-/// straggler's range: the first whole answer counts, a second one must be equal to the byte. Without workers the
-/// coordinator computes small ranges itself until one comes.
+/// straggler's range: the first whole answer counts, a second one must be equal to the byte. Whoever holds a range for very
+/// long is not counted on, whatever it says of itself. Without workers that are, the coordinator computes small ranges
+/// itself until one comes.
 ///
 /// Instants are durations since any fixed moment of a clock that never goes back. Of a step nothing is kept when the
 /// next begins but what workers still hold of it; what lives longer is counters.
@@ -26,6 +27,8 @@ package struct CoordinatorMachine: Sendable {
     var rangeTimes = RangeTimes()
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
+    /// When an answer of a worker was last taken into the tree, or the step begun.
+    var lastHelp: Duration = .zero
     var stopReason: String?
     /// Workers that were told to stop and have not said goodbye: a connection that is closed under them may take the word with it.
     package internal(set) var leaving: Set<WorkerID> = []
@@ -109,6 +112,7 @@ package struct CoordinatorMachine: Sendable {
         progress = StepProgress(
             step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
             nextNotice: configuration.noticeAfter)
+        lastHelp = now
         noteHelp()
     }
 
@@ -122,6 +126,7 @@ package struct CoordinatorMachine: Sendable {
             }
         }
         aloneSince = aloneSince.map(later)
+        lastHelp = later(lastHelp)
         if let lastMoved = progress?.lastMoved { progress!.lastMoved = later(lastMoved) }
     }
 

@@ -95,8 +95,10 @@ struct StepProgress: Sendable {
     var audited = ShardSet()
     /// Subtrees whose answers are in question.
     var audits: [Subtree: Audit] = [:]
-    /// What the coordinator is computing itself to decide.
+    /// What the coordinator is computing itself to decide, or because whoever holds it does not answer.
     var own: Subtree?
+    /// Whether what it is computing so is in the tree, or will be, in another way.
+    var isOwnVoid = false
 }
 
 /// The answer that counts for a subtree.
@@ -115,6 +117,7 @@ struct RangeTimes: Sendable {
     private static let kept = 31
     private var times: [Duration] = []
     private var next = 0
+    private(set) var median: Duration?
 
     mutating func record(_ time: Duration) {
         if times.count < RangeTimes.kept {
@@ -123,9 +126,6 @@ struct RangeTimes: Sendable {
             times[next] = time
             next = (next + 1) % RangeTimes.kept
         }
-    }
-
-    var median: Duration? {
-        times.isEmpty ? nil : times.sorted()[times.count / 2]
+        median = times.sorted()[times.count / 2]
     }
 }

@@ -29,6 +29,7 @@ struct FaultPlan {
     var fallbackAfter: Instant = .seconds(10)
     var stallAfter: Instant = .seconds(30)
     var stragglerMinimum: Instant = .milliseconds(500)
+    var overdueAfter: Instant = .seconds(10)
     /// How much longer the first worker takes, and every third behind it.
     var slowFactor = 1
 
@@ -61,6 +62,9 @@ struct FaultPlan {
     /// Whether the first worker's answer is wrong whenever another's has been counted.
     var hasLiar = false
 
+    /// So many of the last workers take work, say that they compute, and never answer; so does who comes in their place.
+    var silentWorkers = 0
+
     /// So many of the first worker processes give wrong answers always, each its own.
     var wrongWorkers = 0
     /// The share of ranges that is computed twice on purpose.
@@ -81,7 +85,13 @@ struct FaultPlan {
         let disk = diskTime.upperBound * 12 + (followUpTime?.upperBound ?? 0) + updateTime.upperBound
         let network = 20 * latency.upperBound + 100 * frameTime * workers
         let step = shards * slowest + disk + network + stragglerMinimum
-        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10))
+        // Each of the silent may be given what another was late with, once; the first step may be the one that they all hold.
+        let silence =
+            silentWorkers == 0
+            ? 0
+            : (silentWorkers + 2)
+                * (overdueAfter + .seconds(5) + 8 * shards * slowest + min(fallbackAfter, .seconds(10)))
+        return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + silence
             + (auditShare > 0 ? 4 : 1) * (steps + 2) * step
     }
 
@@ -110,7 +120,20 @@ struct FaultPlan {
         plan.waitsForWorkers = generator.chance(0.25)
         plan.drawFaults(using: &generator)
         plan.steps = Swift.min(40, 2 + plan.healsAt / plan.stepTime * Int.random(in: 1...3, using: &generator) / 2)
+        // Drawn apart: the rest of the trial is what it would be without.
+        var others = generator
+        plan.silenceWorkers(using: &others)
         return plan
+    }
+
+    /// Lets some workers never answer; all of them only where the coordinator computes by itself in the end.
+    private mutating func silenceWorkers(using generator: inout SeededGenerator) {
+        guard !hasLiar, wrongWorkers == 0, slowFactor == 1, generator.chance(0.25) else { return }
+        let least = fallbackAfter <= .seconds(10) && generator.chance(0.3) ? 0 : 1
+        silentWorkers = Swift.max(0, workers - Swift.max(least, Int.random(in: 0...2, using: &generator)))
+        overdueAfter = [.seconds(1), .seconds(10)].randomElement(using: &generator)!
+        // They hear no word of an end either.
+        if silentWorkers > 0 { waitsForWorkers = false }
     }
 
     /// About what a step takes when nothing is in its way.

@@ -24,8 +24,12 @@ extension Simulation {
     mutating func act(_ output: WorkerProcess.Output, of worker: WorkerProcess) throws {
         for (frame, isAnswer) in output.frames { send(frame, from: worker, isAnswer: isAnswer) }
         if let (step, range) = output.work {
-            queue.add(
-                .computed(worker.number, step: step, range: range), at: now + worker.shardTime * range.count)
+            if worker.slot >= plan.workers - plan.silentWorkers {
+                countSilence()
+            } else {
+                queue.add(
+                    .computed(worker.number, step: step, range: range), at: now + worker.shardTime * range.count)
+            }
         }
         guard let code = output.exitCode else { return }
         if code == 3, worker.isDishonest, worker.slot == 0 { liarIsCaught = true }

@@ -43,6 +43,8 @@ struct Simulation {
         var powerCuts = 0
         var conflicts = 0
         var flips = 0
+        /// Ranges whose workers never answer.
+        var silent = 0
         var largestQueue = 0
         /// Whether a wrong answer has counted that nobody had to notice; the seed ends there.
         var hasSlipped = false
@@ -170,5 +172,6 @@ struct Simulation {
     mutating func countConflict() { tally.conflicts += 1 }
     mutating func slip() { (tally.hasSlipped, isFinished) = (true, true) }
     mutating func countFlip() { tally.flips += 1 }
+    mutating func countSilence() { tally.silent += 1 }
     mutating func keep(_ counters: CoordinatorCounters) { tally.counters.append(counters) }
 }

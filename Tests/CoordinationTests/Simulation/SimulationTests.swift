@@ -19,6 +19,7 @@ import Testing
         for fault in Simulation.Fault.allCases { #expect(totals.faults[fault, default: 0] > 100, "\(fault)") }
         #expect(totals.powerCuts > 100 && totals.flips > 100 && totals.conflicts > 5)
         #expect(totals.lost > 100 && totals.repeated > 100 && totals.equal > 20 && totals.local > 100)
+        #expect(totals.silent > 100)
         #expect(totals.audited > 100 && totals.outvoted > 20 && totals.restarted > 0 && totals.slipped > 5)
         for reason in [
             CoordinatorCounters.Stale.incarnation, .session, .step, .unassigned, .repeatedFrame, .unknownSender,
@@ -36,6 +37,23 @@ import Testing
         #expect(counters.lost == 0 && counters.shardsComputedLocally == 0 && counters.rangesRepeated == 0)
         // A worker that comes while the run is stopped is told so.
         #expect(counters.stale.keys.allSatisfy { $0 == .stopped } && counters.malformed.isEmpty)
+    }
+
+    @Test(arguments: [0, 1], [1, 3])
+    func `a run ends with one worker that answers, or none, however many say that they compute`(
+        healthy: Int, silent: Int
+    ) throws {
+        var plan = FaultPlan(shards: 8, steps: 20, workers: healthy + silent)
+        plan.silentWorkers = silent
+        if healthy > 0 { plan.fallbackAfter = .seconds(100_000) }
+        for seed in 0..<10 {
+            let tally = try Simulation.run(seed: UInt64(seed), plan: plan)
+            let counters = try #require(tally.counters.last)
+            #expect(counters.stepsReduced == 20 && counters.lost == 0 && counters.dropped == 0)
+            #expect((counters.shardsComputedLocally > 0) == (healthy == 0))
+            // They cost once what it takes to notice them, not at every step.
+            #expect(tally.end < .seconds(60), "\(tally.end)")
+        }
     }
 
     @Test func `nothing grows over ten thousand steps`() throws {
@@ -80,6 +98,7 @@ import Testing
         var outvoted = 0
         var restarted = 0
         var slipped = 0
+        var silent = 0
         var stale: [CoordinatorCounters.Stale: Int] = [:]
 
         mutating func add(_ tally: Simulation.Tally, _ seed: UInt64) {
@@ -92,6 +111,7 @@ import Testing
             conflicts += tally.conflicts
             flips += tally.flips
             if tally.hasSlipped { slipped += 1 }
+            silent += tally.silent
             for counters in tally.counters {
                 lost += counters.lost
                 repeated += counters.rangesRepeated
@@ -108,7 +128,7 @@ import Testing
             "\(seeds) seeds: \(events) events in \(seconds) simulated seconds, "
                 + "\(faults.values.reduce(0, +)) faults in time, \(powerCuts) power cuts, \(flips) flipped bits, "
                 + "\(lost) workers lost, \(repeated) ranges repeated, \(equal) equal second answers, "
-                + "\(conflicts) differing ones, \(audited) answers audited, \(outvoted) workers outvoted, "
+                + "\(silent) ranges never answered, \(conflicts) differing ones, \(audited) answers audited, \(outvoted) workers outvoted, "
                 + "\(restarted) steps begun anew, \(slipped) wrong answers that nobody was asked twice for; of the time to end in they took at most "
                 + shares.sorted { $0.share > $1.share }.prefix(5).map { "\(Int($0.share * 100)) % (\($0.seed))" }
                 .joined(separator: ", ")

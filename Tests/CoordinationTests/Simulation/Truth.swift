@@ -41,6 +41,7 @@ final class Truth {
         if plan.hasNoSpareRoom { configuration.maximumWorkers = plan.workers }
         configuration.stallAfter = plan.stallAfter.duration
         configuration.stragglerMinimum = plan.stragglerMinimum.duration
+        configuration.overdueAfter = plan.overdueAfter.duration
         return configuration
     }
 
