@@ -143,11 +143,18 @@ package final class RunSession {
     /// - Parameter validationLoss: of just these parameters.
     private func save(validationLoss: Double? = nil) throws {
         guard lastSaved != trainer.step, trainer.step > 0 else { return }
+        try requireFiles()
         try writer.write(
             checkpointFiles(), step: trainer.step, ledgerHead: ledger.head, keep: record.configuration.checkpointsKept,
             validationLoss: validationLoss)
         lastSaved = trainer.step
         cadence.saved(trainer.step)
+    }
+
+    /// Sees that ledger and metrics are still the files that this process writes: what counts on them would count on nothing.
+    private func requireFiles() throws {
+        try ledger.requirePlace()
+        try metrics.requirePlace()
     }
 
     func checkpointFiles() throws -> [CheckpointFile] {
@@ -195,6 +202,7 @@ package final class RunSession {
         let total = workers.total
         try save()
         try writer.wait()
+        try requireFiles()
         observer.close()
         let summary = RunSummary(
             run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,

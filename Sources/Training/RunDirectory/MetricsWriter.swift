@@ -67,6 +67,9 @@ package final class MetricsWriter {
             : "lines \(list) are no records of steps after those before them"
     }
 
+    /// See `OutputFile.requirePlace`.
+    func requirePlace() throws(RunError) { try file.requirePlace() }
+
     /// - Throws: `RunError`; the file is then as it was.
     package func append(_ record: some Encodable) throws(RunError) {
         let line = try JSONText.encode(record, .oneLine, as: file.path)

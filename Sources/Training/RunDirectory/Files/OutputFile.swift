@@ -58,6 +58,22 @@ struct OutputFile: ~Copyable {
         }
     }
 
+    /// Sees that what is written here is what lies at the path.
+    ///
+    /// - Throws: when the file was moved, removed or replaced: whatever is written goes nowhere, and who goes on with it does not find
+    ///   it.
+    func requirePlace() throws(RunError) {
+        var (own, found) = (stat(), stat())
+        guard unsafe fstat(descriptor, &own) == 0, unsafe lstat(path, &found) == 0, own.st_dev == found.st_dev,
+            own.st_ino == found.st_ino
+        else {
+            throw RunError(
+                .damaged,
+                "\(path): moved, removed or replaced while the run was held; expected the file that is being written, and nothing was written to what lies there now; put it back, or resume the run from its newest checkpoint"
+            ).midway
+        }
+    }
+
     /// Returns when the file's bytes are on the disk.
     func synchronize() throws(RunError) {
         if let number = FileFaults.refusal(.synchronize(path)) {

@@ -24,6 +24,9 @@ package final class LedgerWriter {
         headDigits = head
     }
 
+    /// See `OutputFile.requirePlace`.
+    func requirePlace() throws(RunError) { try file.requirePlace() }
+
     /// Writes the line of the next step.
     ///
     /// - Returns: its hash, in hexadecimal.
