@@ -38,6 +38,70 @@ import Training
         "an empty ledger", "no ledger",
     ]
 
+    @Test(arguments: ends) func `is recomputed and compared to its end with`(what: String) throws {
+        let place = try trained()
+        let ledger = try place.bytes("run/ledger.jsonl")
+        try place.write(Self.end(what, try lines(place, "ledger.jsonl")), to: "run/ledger.jsonl")
+        if what == "no ledger" { try FileManager.default.removeItem(atPath: "\(place.path)/run/ledger.jsonl") }
+        let right = try verify(place)
+        #expect(right.finding == nil && right.damages.count == 1, "\(right)")
+        #expect(right.damages.first?.hasSuffix(" recomputed: none comes after") == true, "\(right)")
+        #expect(right.checkpointsCompared == 3 && right.metricsCompared == 12 && right.summaryCompared, "\(right)")
+        #expect(right.steps == 1...12)
+        let summary = try place.bytes("run/summary.json")
+        let wrong = String(decoding: summary, as: UTF8.self).replacing(
+            try Regex(#""train_loss" : [^,\n]*"#), with: #""train_loss" : 0.25"#)
+        try place.write(Array(wrong.utf8), to: "run/summary.json")
+        let finding = try #require(try verify(place).finding)
+        #expect(
+            finding.hasPrefix(
+                "step 12: the ledger has no line of it, and summary.json is not what was recomputed: train_loss is 0.25; "
+            ), "\(finding)")
+        try flip(place, "run/checkpoints/step-00000012/parameters.safetensors")
+        let damaged = try verify(place)
+        #expect(damaged.differingCheckpoint == 12, "\(damaged)")
+        try flip(place, "run/checkpoints/step-00000012/parameters.safetensors")
+        try place.write(summary, to: "run/summary.json")
+        // Of a last line that is cut short alone, two runs have the same as far as both go.
+        try place.begin("whole", try place.configuration()).train(upTo: 12)
+        let comparison = try RunComparison("\(place.path)/run", "\(place.path)/whole")
+        #expect(comparison.difference == nil && comparison.isIdentical == (what == "its last line torn"))
+        try place.write(ledger, to: "run/ledger.jsonl")
+        #expect(try verify(place).isIdentical)
+    }
+
+    @Test func `may have lost a checkpoint while it was verified, and none may be damaged`() throws {
+        let place = try trained()
+        let verification = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/checkpoints/step-00000006")
+        let result = try verification.run()
+        #expect(result.isIdentical && result.checkpointsCompared == 2, "\(result)")
+        #expect(result.notes == ["checkpoint of step 6: removed meanwhile; not compared"])
+        let again = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/checkpoints/step-00000009/manifest.json")
+        #expect(try again.run().differingCheckpoint == 9)
+    }
+
+    @Test func `is looked at again for as long as whoever takes it up puts it in order`() throws {
+        let place = try trained(upTo: 11)
+        let session = try place.resume("run")
+        try place.write(Array(try lines(place, "ledger.jsonl")[..<9].joined()), to: "run/ledger.jsonl")
+        for name in ["checkpoints/step-00000011", "summary.json", "latest"] {
+            try FileManager.default.removeItem(atPath: "\(place.path)/run/\(name)")
+        }
+        let (metrics, file) = (
+            Data(try lines(place, "metrics.jsonl")[..<9].joined()), "\(place.path)/run/metrics.jsonl"
+        )
+        let thread = Thread {
+            Thread.sleep(forTimeInterval: 0.8)
+            try? metrics.write(to: URL(filePath: file))
+        }
+        thread.start()
+        let result = try verify(place)
+        #expect(result.isIdentical && result.steps == 1...9, "\(result)")
+        withExtendedLifetime(session) {}
+    }
+
     @Test(arguments: ["ledger.jsonl", "metrics.jsonl"], [true, false])
     func `is written no further when a file that grows was replaced or removed`(name: String, isReplaced: Bool) throws {
         let place = try trained(upTo: 4)

@@ -258,6 +258,9 @@ import Training
         #expect(!mixed.isIdentical && "\(mixed)".contains("line 5 does not follow from the line before it"))
         // The last line is none.
         try place.write(Array((whole[..<11] + [Array("x\n".utf8)]).joined()), to: "run/ledger.jsonl")
-        #expect(try verify(place).damages == ["\(place.path)/run/ledger.jsonl: line 12 is not a line of a ledger"])
+        #expect(
+            try verify(place).damages == [
+                "\(place.path)/run/ledger.jsonl: line 12 is not a line of a ledger; line 12 recomputed: none comes after"
+            ])
     }
 }

@@ -8,7 +8,7 @@ struct DiffCommand: ParsableCommand {
         abstract: "Finds the first step in which two runs differ.",
         discussion: """
             The ledgers are compared as far as both go. Says that they are identical, or names the first step, layer and shard \
-            that differ and ends with exit code 1; with exit code 2 where lines of a ledger are damaged and all that hold in both are \
+            that differ and ends with exit code 1; with exit code 2 where lines of a ledger are damaged or lost and all that hold in both are \
             identical.
             """)
 

@@ -13,7 +13,7 @@ struct VerifyCommand: ParsableCommand {
             with. With --steps only these steps are \
             recomputed, from the checkpoint before the first of them, and nothing is said of the others.
             Says that all are identical, or names the first step, layer and shard, or file, that differs and ends with exit code 1; with \
-            exit code 2 where lines of the ledger are damaged and all else is identical. Nothing is written; a run that is being trained \
+            exit code 2 where lines of the ledger are damaged or lost and all else is identical. Nothing is written; a run that is being trained \
             can be verified too.
             """)
 
@@ -72,8 +72,9 @@ struct VerifyCommand: ParsableCommand {
             ? compared[0] : compared.dropLast().joined(separator: ", ") + " and " + compared[compared.count - 1]
         var text = "identical: steps \(first) to \(last) recomputed\(begin), \(list) compared"
         if !result.isWhole {
-            text += "; nothing is said of the other \(result.ledgerSteps - (last - first + 1)) steps of the ledger"
-        } else if result.ledgerSteps < result.runSteps {
+            text +=
+                "; nothing is said of the other \(max(result.ledgerSteps, last) - (last - first + 1)) steps of the ledger"
+        } else if last < result.runSteps {
             text += "; the run is to have \(result.runSteps) steps"
         }
         return text

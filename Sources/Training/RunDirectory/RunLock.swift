@@ -80,6 +80,17 @@ final class RunLock: Sendable {
         try lock(directory, of: run, "\(run)/\(fileName)")
     }
 
+    /// Whether a process trains a run, as far as that can be told without getting into its way.
+    static func isHeld(_ run: String) -> Bool {
+        guard let holder = readHolder("\(run)/\(fileName)") else { return false }
+        // The lock itself is asked only while its holder may live: nobody who takes the run up finds it held by the question.
+        if holder.host == hostName, kill(holder.pid, 0) != 0, errno == ESRCH { return false }
+        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard directory >= 0 else { return false }
+        defer { close(directory) }
+        return retrying { flock(directory, LOCK_SH | LOCK_NB) } != 0 && errno == EWOULDBLOCK
+    }
+
     /// Sees that the run still lies at its path: the lock is the directory's, and everything else goes by the path.
     ///
     /// - Throws: when the directory was moved or replaced; what lies there now is somebody else's, and nothing of it may change.

@@ -13,6 +13,8 @@ struct Recomputation {
     private var head: [UInt8]
     /// What the newest validation came to, and the one before it.
     private var (validated, validatedBefore): (RecomputedValidation, RecomputedValidation)
+    /// What is wrong with the ledger's end, for as long as no line has come behind it.
+    private var ledgerEnd: String?
 
     init(_ verification: RunVerification, _ result: VerificationResult) {
         self.verification = verification
@@ -20,6 +22,7 @@ struct Recomputation {
         compute = LocalCompute(threads: verification.threads)
         names = verification.record.parameterNames
         head = verification.beginning
+        ledgerEnd = verification.ledgerEnd
         let start = verification.trainer.step
         // A checkpoint's own word for what was validated before it is not recomputed.
         validated = start == 0 ? .none : .unknown
@@ -31,6 +34,23 @@ struct Recomputation {
     private var path: String { verification.directory.path }
 
     mutating func run(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
+        if FileSystem.kind(of: verification.directory.ledgerPath) != nil || ledgerEnd == nil {
+            try runAlongLedger(progressed)
+        }
+        let last = result.steps.upperBound
+        if result.finding == nil, trainer.step >= result.ledgerSteps { try runBehindLedger(progressed) }
+        guard result.finding == nil else { return }
+        guard trainer.step == last else {
+            throw RunError(
+                .file,
+                "\(verification.directory.ledgerPath): ends at step \(trainer.step) now, and went on to step \(min(last, result.ledgerSteps)) when it was looked at first: the run was taken up again meanwhile, or somebody shortens it; verify it once more"
+            )
+        }
+        finish()
+    }
+
+    /// Recomputes up to the last line, and what is missing between lines.
+    private mutating func runAlongLedger(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
         let last = result.steps.upperBound
         var cursor = try LedgerCursor(path: verification.directory.ledgerPath)
         var damage: LedgerDamage?
@@ -47,13 +67,9 @@ struct Recomputation {
                     damage = nil
                     continue
                 }
-                while result.finding == nil, trainer.step < min(step - 1, last) {
-                    let own = try nextEntry(hashing: nil)
-                    head = Self.hash(own.entry, after: head)
-                    try compareFiles(own.report)
-                    progressed(trainer.step, last)
-                }
+                while result.finding == nil, trainer.step < min(step - 1, last) { try computeMissing(progressed) }
                 guard result.finding == nil, trainer.step < last else { continue }
+                if step > result.ledgerSteps { ledgerEnd = nil }
                 if let found = damage {
                     note(found, closedBy: line)
                     damage = nil
@@ -65,14 +81,29 @@ struct Recomputation {
                 progressed(trainer.step, last)
             }
         }
-        guard result.finding == nil else { return }
-        guard trainer.step == last else {
-            throw RunError(
-                .file,
-                "\(verification.directory.ledgerPath): ends at step \(trainer.step) now, and went on to step \(last) when it was looked at first: the run was taken up again meanwhile, or somebody shortens it; verify it once more"
-            )
-        }
-        finish()
+    }
+
+    /// Recomputes the steps of which only other files speak, behind an end of the ledger that is damaged or lost.
+    private mutating func runBehindLedger(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
+        let last = result.steps.upperBound
+        guard let ledgerEnd, result.isWhole || last > result.ledgerSteps else { return }
+        let missing = result.ledgerSteps + 1..<last + 1
+        result.damages.append(
+            missing.isEmpty ? ledgerEnd : "\(ledgerEnd); \(Self.lines(missing)) recomputed: none comes after")
+        while result.finding == nil, trainer.step < last { try computeMissing(progressed) }
+    }
+
+    /// Computes the next step, whose line is missing or damaged, and compares what else speaks of it.
+    private mutating func computeMissing(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
+        let own = try nextEntry(hashing: nil)
+        head = Self.hash(own.entry, after: head)
+        try compareFiles(own.report)
+        progressed(trainer.step, result.steps.upperBound)
+    }
+
+    private static func lines(_ missing: Range<UInt64>) -> String {
+        missing.count == 1
+            ? "line \(missing.lowerBound)" : "lines \(missing.lowerBound) to \(missing.upperBound - 1)"
     }
 
     /// Computes the next step.
@@ -108,9 +139,7 @@ struct Recomputation {
     private mutating func note(_ damage: LedgerDamage, closedBy line: LedgerLine) {
         let missing = damage.after + 1..<line.entry.step
         guard !missing.isEmpty else { return result.damages.append(damage.sentence) }
-        let lines =
-            missing.count == 1
-            ? "line \(missing.lowerBound)" : "lines \(missing.lowerBound) to \(missing.upperBound - 1)"
+        let lines = Self.lines(missing)
         result.damages.append(
             line.previous == head
                 ? "\(damage.sentence); \(lines) recomputed: what comes next follows from it"
@@ -134,8 +163,9 @@ struct Recomputation {
         for record in records where result.finding == nil { compareMetrics(record, report) }
         if result.finding == nil, isMissing, records.isEmpty {
             let damage = claims.metricsDamage.map { "; \($0)" } ?? ""
+            let ledger = step > result.ledgerSteps ? "has no line of it, and" : "is identical, but"
             result.finding =
-                "step \(step): the ledger is identical, but metrics.jsonl has no record of the step; expected one\(damage)"
+                "step \(step): the ledger \(ledger) metrics.jsonl has no record of the step; expected one\(damage)"
         }
         if let summary, result.finding == nil { compareSummary(summary, report, validationPending: pending) }
     }
@@ -162,40 +192,49 @@ struct Recomputation {
     /// - Returns: whether the checkpoint says that the validation of its step was left off.
     private mutating func compareCheckpoint(_ report: StepReport) throws -> Bool {
         let step = report.step
-        let what: String?
+        var what: String?
         var pending = false
-        do {
-            let checkpoint = try verification.directory.checkpoint(step: step)
-            let state = try SessionState.read(checkpoint)
-            pending = state?.pending != nil
-            if !checkpoint.follows(head) {
-                what = "its manifest names another line of the ledger"
-            } else if let stored = checkpoint.manifest.validationLoss, !stored.isNaN,
-                !configuration.isValidationStep(step) || !validated.agrees(stored)
-            {
-                what =
-                    "its manifest has a validation loss of \(stored); recomputed, \(validated.validation.map { "\($0.loss)" } ?? "none")"
-            } else {
-                what =
-                    try checkpoint.difference(from: trainer)
-                    ?? state?.difference(
-                        after: report, of: verification.record, validated: pending ? validatedBefore : validated)
+        for attempt in 1... {
+            do {
+                (what, pending) = try examineCheckpoint(report)
+                break
+            } catch {
+                what = "\(error)"
+                // Whoever trains the run meanwhile lets go of the oldest, and writes one again whose validation was made up for.
+                let now = try verification.directory.checkpointSteps()
+                let isHeld = RunLock.isHeld(path)
+                if !now.contains(step), isHeld || now.contains(where: { $0 > step }) {
+                    result.notes.append("checkpoint of step \(step): removed meanwhile; not compared")
+                    return false
+                }
+                guard isHeld, attempt < 3 else { break }
             }
-        } catch {
-            // Whoever trains the run meanwhile lets go of the oldest.
-            let now = try verification.directory.checkpointSteps()
-            if !now.contains(step), now.contains(where: { $0 > step && !claims.checkpoints.contains($0) }) {
-                result.notes.append("checkpoint of step \(step): removed meanwhile, as newer ones were written")
-                return false
-            }
-            what = "\(error)"
         }
         result.checkpointsCompared += 1
         if let what {
             result.differingCheckpoint = step
-            result.finding = "step \(step): the ledger is identical, but not the checkpoint: \(what)"
+            result.finding = finding("the checkpoint", step, what)
         }
         return pending
+    }
+
+    /// In what the checkpoint of a step is not what was recomputed, and whether it says that its validation was left off.
+    private func examineCheckpoint(_ report: StepReport) throws -> (difference: String?, pending: Bool) {
+        let checkpoint = try verification.directory.checkpoint(step: report.step)
+        let state = try SessionState.read(checkpoint)
+        let pending = state?.pending != nil
+        guard checkpoint.follows(head) else { return ("its manifest names another line of the ledger", pending) }
+        if let stored = checkpoint.manifest.validationLoss, !stored.isNaN,
+            !configuration.isValidationStep(report.step) || !validated.agrees(stored)
+        {
+            let own = validated.validation.map { "\($0.loss)" } ?? "none"
+            return ("its manifest has a validation loss of \(stored); recomputed, \(own)", pending)
+        }
+        let difference =
+            try checkpoint.difference(from: trainer)
+            ?? state?.difference(
+                after: report, of: verification.record, validated: pending ? validatedBefore : validated)
+        return (difference, pending)
     }
 
     private mutating func compareMetrics(_ record: MetricsRecord, _ report: StepReport) {
@@ -228,20 +267,36 @@ struct Recomputation {
             comparison.check("score", summary.score, validated.score?.value)
         }
         result.finding = finding(comparison, RunDirectory.summaryName, report.step)
+        guard result.finding != nil else { return }
+        // Whoever takes the run up and makes up for a validation removes the summary from before it.
+        let now = try? verification.directory.summary()
+        if let now, now != summary, now.steps == report.step {
+            result.finding = nil
+            compareSummary(now, report, validationPending: validationPending)
+        } else if now.map({ $0.steps > report.step })
+            ?? (FileSystem.kind(of: "\(path)/\(RunDirectory.summaryName)") == nil)
+        {
+            (result.finding, result.summaryCompared) = (nil, false)
+            result.notes.append("\(path)/\(RunDirectory.summaryName): removed meanwhile; not compared")
+        }
     }
 
     private func finding(_ comparison: MemberComparison, _ file: String, _ step: UInt64) -> String? {
-        comparison.difference.map { "step \(step): the ledger is identical, but not \(file): \($0)" }
+        comparison.difference.map { finding(file, step, $0) }
     }
 
-    /// What is left when every line is identical.
+    private func finding(_ file: String, _ step: UInt64, _ difference: String) -> String {
+        step > result.ledgerSteps
+            ? "step \(step): the ledger has no line of it, and \(file) is not what was recomputed: \(difference)"
+            : "step \(step): the ledger is identical, but not \(file): \(difference)"
+    }
+
+    /// What is left when every line, and all that speaks of a step, is identical.
     private mutating func finish() {
         guard result.isWhole else { return }
-        if let sentence = verification.ledgerEnd {
-            result.damages.append(sentence)
-        } else if let (step, witness) = claims.beyond(result.ledgerSteps) {
+        if let (step, witness) = claims.beyond(result.steps.upperBound) {
             result.finding =
-                "step \(result.ledgerSteps + 1): \(verification.directory.ledgerPath) ends at step \(result.ledgerSteps); expected step \(step) as its last, of which \(witness) is"
+                "step \(result.steps.upperBound + 1): \(verification.directory.ledgerPath) ends at step \(result.ledgerSteps); expected step \(step) as its last, of which \(witness) is"
         } else {
             result.finding = claims.latestObjection(in: path) ?? claims.faults.first
         }

@@ -72,7 +72,7 @@ struct RunClaims {
     }
 
     /// The latest step that anything speaks of: all before it were over and done with.
-    private let furthest: UInt64
+    let furthest: UInt64
 
     /// Whether the record of a step, if it is to have one, must have been written.
     ///

@@ -22,6 +22,7 @@ package struct RunComparison: Sendable {
             try RunRecord(reading: directories.0, for: .reading), try RunRecord(reading: directories.1, for: .reading)
         )
         settings = try records.0.differences(from: records.1)
+        let claims = (try RunClaims(directories.0), try RunClaims(directories.1))
         // First the entries as one number each, so that ledgers of any length fit; then the two lines themselves.
         var digests: [(step: UInt64, digest: UInt64)] = []
         let first = try Self.read(directories.0) { digests.append(($0.step, $0.digest)) }
@@ -33,7 +34,12 @@ package struct RunComparison: Sendable {
             if step == nil, digests[index].digest != entry.digest { step = entry.step }
         }
         steps = (first.last, second.last)
-        damages = first.damages + second.damages
+        damages =
+            first.damages + second.damages
+            + [
+                Self.loss(of: directories.0, claims.0, after: first.last),
+                Self.loss(of: directories.1, claims.1, after: second.last),
+            ].compactMap(\.self)
         self.compared = compared
         guard let step else {
             difference = nil
@@ -42,6 +48,16 @@ package struct RunComparison: Sendable {
         let entries = (try Self.entry(step, of: directories.0), try Self.entry(step, of: directories.1))
         difference = LedgerDifference(
             entries.0, entries.1, names: records.0.parameterNames, shardCount: records.0.configuration.shards)
+    }
+
+    /// A sentence about a ledger that has no line, or none any more for any checkpoint that is kept; nil for any other.
+    private static func loss(of directory: RunDirectory, _ claims: RunClaims, after last: UInt64) -> String? {
+        let oldest = claims.checkpoints.filter { $0 > 0 }.min()
+        guard last == 0 || oldest.map({ $0 > last }) ?? false, let (step, witness) = claims.beyond(last) else {
+            return nil
+        }
+        let end = last == 0 ? "has no line" : "ends at step \(last)"
+        return "\(directory.ledgerPath): \(end); expected step \(step) as its last, of which \(witness) is"
     }
 
     /// Hands out the entries of all lines that hold, in ascending order of steps.

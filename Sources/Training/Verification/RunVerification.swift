@@ -16,7 +16,8 @@ package struct RunVerification {
     let beginning: [UInt8]
     /// The step of the ledger's last line that holds.
     let ledgerSteps: UInt64
-    /// A sentence about damage that no line follows any more.
+    /// A sentence about an end of the ledger that is damaged, cut short or lost: the steps behind it, as far as anything else speaks
+    /// of them, are recomputed in its place.
     let ledgerEnd: String?
     let threads: Int
     private let start: Checkpoint?
@@ -24,7 +25,7 @@ package struct RunVerification {
 
     /// Finds what to begin from.
     ///
-    /// - Parameter steps: which steps; all that the ledger holds when left out.
+    /// - Parameter steps: which steps; when left out all that the ledger holds, or held before its end was damaged.
     /// - Throws: `RunError` when the ledger cannot be read or the settings have changed since the run began, `ConfigurationError` when the data has changed or the steps are not there.
     package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
         directory = try RunDirectory(path)
@@ -34,7 +35,9 @@ package struct RunVerification {
         let survey: LedgerSurvey
         (claims, survey) = try Self.look(at: directory, from: origin)
         beginning = survey.origin ?? origin
-        guard survey.steps > 0 else {
+        ledgerEnd = Self.end(of: survey, claims, in: directory.ledgerPath)
+        let last = ledgerEnd == nil ? survey.steps : max(survey.steps, min(claims.furthest, record.configuration.steps))
+        guard last > 0 else {
             if let damage = survey.damages.first { throw RunError(.damaged, damage.sentence) }
             if let (step, witness) = claims.beyond(0) {
                 throw RunError(
@@ -43,14 +46,14 @@ package struct RunVerification {
             }
             throw ConfigurationError(description: "\(path): the ledger has no line yet; nothing can be verified")
         }
-        steps = wanted ?? 1...survey.steps
+        steps = wanted ?? 1...last
         isWhole = wanted == nil
         ledgerSteps = survey.steps
-        ledgerEnd = survey.damages.last.flatMap { $0.before == nil ? $0.sentence : nil }
-        guard steps.lowerBound >= 1, steps.upperBound <= survey.steps else {
+        guard steps.lowerBound >= 1, steps.upperBound <= last else {
+            let holder = last == survey.steps ? "which the ledger holds" : "of which the run's files speak"
             throw ConfigurationError(
                 description:
-                    "--steps \(steps.lowerBound)..\(steps.upperBound): expected steps from 1 to \(survey.steps), which the ledger holds"
+                    "--steps \(steps.lowerBound)..\(steps.upperBound): expected steps from 1 to \(last), \(holder)"
             )
         }
         guard steps.upperBound <= record.configuration.steps else {
@@ -72,7 +75,8 @@ package struct RunVerification {
     /// What a run's directory says of its steps, and then its ledger.
     ///
     /// Where somebody takes the run up between the two looks, the ledger is cut to a checkpoint and ends before what was said. The
-    /// other files follow in a moment: only what is still there then is a contradiction.
+    /// other files follow in a moment, or in a few seconds where a process that holds the run is slow: only what is still there then
+    /// is a contradiction.
     private static func look(
         at directory: RunDirectory, from origin: [UInt8]
     ) throws -> (RunClaims, LedgerSurvey) {
@@ -81,9 +85,21 @@ package struct RunVerification {
             let claims = try RunClaims(directory)
             let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
             attempts += 1
-            if attempts == 3 || claims.beyond(survey.steps) == nil { return (claims, survey) }
+            if claims.beyond(survey.steps) == nil { return (claims, survey) }
+            if attempts >= 3, attempts == 50 || !RunLock.isHeld(directory.path) { return (claims, survey) }
             Thread.sleep(forTimeInterval: 0.1)
         }
+    }
+
+    /// What is wrong with the ledger's end; nil when it ends with a line that holds.
+    private static func end(of survey: LedgerSurvey, _ claims: RunClaims, in path: String) -> String? {
+        if let damage = survey.damages.last, damage.before == nil { return damage.sentence }
+        // A line that is cut short, or none yet, is also what a run has that was killed or has just begun.
+        guard survey.tornBytes > 0 || survey.steps == 0, let (step, witness) = claims.beyond(survey.steps) else {
+            return nil
+        }
+        let what = survey.tornBytes > 0 ? "the last line was cut short" : "has no line"
+        return "\(path): \(what); expected step \(step) as its last, of which \(witness) is"
     }
 
     /// The newest checkpoint before `step` that the ledger vouches for, and a sentence about each that was skipped.
