@@ -70,6 +70,50 @@ import Training
         #expect(try verify(place).isIdentical)
     }
 
+    @Test func `is not said to go on when it is done and its ledger is lost`() throws {
+        let place = try trained()
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/ledger.jsonl")
+        let listener = Listener()
+        #expect(try place.resume("run", observer: listener).storedSummary() != nil)
+        #expect(
+            listener.notes.contains {
+                $0.contains("; the run is done by that of step 12, ")
+                    && $0.contains("the ledger vouches for nothing after its last line: lockstep verify computes")
+            }, "\(listener.notes)")
+        let result = try verify(place)
+        #expect(result.finding == nil && result.summaryCompared, "\(result)")
+        #expect(
+            result.damages == [
+                "\(place.path)/run/ledger.jsonl: has no line; expected step 12 as its last, of which the checkpoint is; lines 1 to 12 recomputed: none comes after"
+            ])
+    }
+
+    @Test func `has no summary from before a validation that was made up for`() throws {
+        let place = try trained(upTo: 7)
+        do {
+            let session = try place.resume("run")
+            session.trainer.beginStep()
+            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            try session.stepDone(session.trainer.finishStep())?({ true })
+            _ = try session.finish()
+        }
+        #expect(try verify(place).isIdentical)
+        let listener = Listener()
+        do {
+            let before = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
+            let session = try place.resume("run", observer: listener)
+            try session.catchUp { false }
+            // One that looked at the directory before.
+            let result = try before.run()
+            #expect(result.finding == nil, "\(result)")
+        }
+        #expect(
+            listener.notes.contains(
+                "\(place.path)/run/summary.json: of step 8 before its validation, which is made up for; removed until the run ends"
+            ), "\(listener.notes)")
+        #expect(try verify(place).isIdentical)
+    }
+
     @Test func `may have lost a checkpoint while it was verified, and none may be damaged`() throws {
         let place = try trained()
         let verification = try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1)
@@ -100,6 +144,37 @@ import Training
         let result = try verify(place)
         #expect(result.isIdentical && result.steps == 1...9, "\(result)")
         withExtendedLifetime(session) {}
+    }
+
+    @Test func `is not gone on with from a checkpoint of another run`() throws {
+        let place = try trained(upTo: 9)
+        let whole = try place.begin("other", try place.configuration()).train(upTo: 9)
+        let (own, foreign) = ("\(place.path)/run/checkpoints", "\(place.path)/other/checkpoints")
+        try FileManager.default.removeItem(atPath: "\(own)/step-00000009")
+        try FileManager.default.copyItem(atPath: "\(foreign)/step-00000009", toPath: "\(own)/step-00000009")
+        let finding = try #require(try verify(place).finding)
+        #expect(finding.contains("session.json: of other settings than run.json: run: "), "\(finding)")
+        let listener = Listener()
+        do {
+            let session = try place.resume("run", observer: listener)
+            #expect(session.trainer.step == 6)
+            let note = try #require(listener.notes.first { $0.hasPrefix("checkpoint of step 9 skipped: ") })
+            #expect(note.contains("/session.json: of run ") && note.hasSuffix(", as run.json has it"), "\(note)")
+            #expect(try session.train(upTo: 9).ledgerHead == whole.ledgerHead)
+        }
+        #expect(try verify(place).isIdentical)
+        for name in try FileManager.default.contentsOfDirectory(atPath: own) {
+            try FileManager.default.removeItem(atPath: "\(own)/\(name)")
+        }
+        try FileManager.default.copyItem(atPath: "\(foreign)/step-00000009", toPath: "\(own)/step-00000009")
+        let ledger = try place.bytes("run/ledger.jsonl")
+        do {
+            _ = try place.resume("run")
+            Issue.record("taken")
+        } catch let error as RunError {
+            #expect(error.isBadInput && error.message.contains("no checkpoint can be used: checkpoint of step 9"))
+        }
+        #expect(try place.bytes("run/ledger.jsonl") == ledger)
     }
 
     @Test(arguments: ["ledger.jsonl", "metrics.jsonl"], [true, false])

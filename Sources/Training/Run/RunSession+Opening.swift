@@ -1,4 +1,5 @@
 internal import Coordination
+internal import Interchange
 package import Sequences
 
 extension RunSession {
@@ -41,7 +42,8 @@ extension RunSession {
         // A run of an earlier version that begins again begins as one of this.
         if beginning == nil, try directory.checkpointSteps().isEmpty { beginning = try record.ledgerOrigin() }
         let resumption = try held.resume(
-            from: beginning ?? LedgerLine.noHash,
+            from: beginning ?? LedgerLine.noHash, runSteps: record.configuration.steps,
+            refusing: record.objection(to:),
             accepting: { checkpoint throws(RunError) in
                 // Before the ledger is cut to it.
                 try record.requireSettings(of: checkpoint, path: path)
@@ -91,12 +93,20 @@ extension SessionState {
 }
 
 extension RunRecord {
+    /// Why a checkpoint is of another run; nil when it is of this one or does not say.
+    fileprivate func objection(to checkpoint: Checkpoint) -> String? {
+        // One that cannot be read is no reason to look for an older one in silence.
+        guard let before = try? SessionState.read(checkpoint), before.record.runID != runID else { return nil }
+        return
+            "\(checkpoint.path)/\(SessionState.fileName): of run \(String(before.record.runID.prefix(80)).json); expected \(runID.json), as run.json has it"
+    }
+
     /// Refuses to go on with other settings than a checkpoint was made with.
     ///
     /// - Throws: `RunError.changed`, which names what has changed.
     fileprivate func requireSettings(of checkpoint: Checkpoint, path: String) throws(RunError) {
         guard let before = try SessionState.read(checkpoint)?.record else { return }
-        let changes = try before.differences(from: self)
+        let changes = try before.differences(from: self, withNames: true)
         guard changes.isEmpty else {
             throw RunError(
                 .changed,

@@ -117,7 +117,10 @@ package final class RunSession {
         let outcome = validate(shouldStop)
         guard outcome != .leftOff else { return }
         state.pending = nil
-        if outcome == .done { record.take(state.validation, state.score) }
+        if outcome == .done {
+            record.take(state.validation, state.score)
+            try held.retractSummary(validated: record.step).forEach(observer.note)
+        }
         // A process that died after this had come so far may have written the record.
         if metrics.step < record.step { try metrics.append(record) }
         lastSaved = nil

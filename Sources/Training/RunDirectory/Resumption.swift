@@ -23,16 +23,19 @@ extension HeldRun {
     ///
     /// - Parameters:
     ///   - beginning: what the ledger's first line is to follow from; nil for whatever it does.
+    ///   - runSteps: how many steps the run is to have; nil when that does not matter to what is said.
+    ///   - refusing: why a checkpoint is none of this run's, as a sentence; it is skipped then. Nil for all that are.
     ///   - accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
     /// - Throws: `RunError.damaged` when there are checkpoints and none will do, and when there were and none is left; nothing is cut
     ///   then.
     package func resume(
-        from beginning: [UInt8]? = nil,
+        from beginning: [UInt8]? = nil, runSteps: UInt64? = nil,
+        refusing objection: (Checkpoint) -> String? = { _ in nil },
         accepting check: (Checkpoint) throws(RunError) -> Void = { _ in }
     ) throws(RunError) -> Resumption {
         let survey = try LedgerSurvey(
             path: directory.ledgerPath, marking: Set(checkpoints.steps()), from: beginning)
-        let (checkpoint, mark, skipped) = try choose(survey)
+        let (checkpoint, mark, skipped) = try choose(survey, runSteps: runSteps, refusing: objection)
         if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
         let step = checkpoint?.step ?? 0
         // Behind further damage nobody knows how many lines there were.
@@ -55,7 +58,9 @@ extension HeldRun {
     /// A checkpoint to go on from, the line of its step, and what was skipped for it.
     private typealias Choice = (checkpoint: Checkpoint?, mark: LedgerSurvey.Mark, notes: [String])
 
-    private func choose(_ survey: LedgerSurvey) throws(RunError) -> Choice {
+    private func choose(
+        _ survey: LedgerSurvey, runSteps: UInt64?, refusing foreign: (Checkpoint) -> String?
+    ) throws(RunError) -> Choice {
         var skipped: [String] = []
         /// The newest whose line holds behind damage, and the newest that is whole although its line is gone.
         var behind: Choice?
@@ -67,7 +72,9 @@ extension HeldRun {
             do {
                 let checkpoint = try checkpoints.verified(step)
                 let mark = survey.marks[step]
-                if let mark, checkpoint.follows(mark.hash) {
+                if let foreign = foreign(checkpoint) {
+                    objection = foreign
+                } else if let mark, checkpoint.follows(mark.hash) {
                     guard mark.damages > 0 else { return (checkpoint, mark, skipped) }
                     if behind == nil { behind = (checkpoint, mark, skipped) }
                     objection = survey.absence(in: directory.ledgerPath)
@@ -88,13 +95,17 @@ extension HeldRun {
         }
         if let (checkpoint, skipped) = unvouched {
             let step = checkpoint.step
+            let unvouched =
+                step == runSteps
+                ? "the run is done by that of step \(step), whose files are what its manifest says, and the ledger vouches for nothing after its last line"
+                : "the run goes on from that of step \(step), whose files are what its manifest says, and the ledger vouches for nothing between its last line before that and step \(step + 1)"
             let mark = LedgerSurvey.Mark(
                 hash: Array(checkpoint.ledgerHead.utf8),
                 end: try LedgerSurvey.place(after: step, in: directory.ledgerPath), damages: survey.damages.count)
             return (
                 checkpoint, mark,
                 skipped + [
-                    "\(survey.absence(in: directory.ledgerPath)); no checkpoint has a line that holds; the run goes on from that of step \(step), whose files are what its manifest says, and the ledger vouches for nothing between its last line before that and step \(step + 1): lockstep verify computes those steps again"
+                    "\(survey.absence(in: directory.ledgerPath)); no checkpoint has a line that holds; \(unvouched): lockstep verify computes those steps again"
                 ]
             )
         }
@@ -143,6 +154,15 @@ extension HeldRun {
             notes.append("\(lost) steps after the checkpoint are computed again: \(step + 1) to \(step + lost)")
         }
         return notes
+    }
+
+    /// Removes a summary that a run was stopped with before the validation of its last step, which has been made up for.
+    func retractSummary(validated step: UInt64) throws(RunError) -> [String] {
+        guard let summary = try? directory.summary(), summary.steps == step else { return [] }
+        let path = "\(directory.path)/\(RunDirectory.summaryName)"
+        try FileSystem.remove(path)
+        try FileSystem.synchronizeDirectory(directory.path)
+        return ["\(path): of step \(step) before its validation, which is made up for; removed until the run ends"]
     }
 
     /// Removes a summary of a step that the run has gone back behind: nothing in the directory bears it out any more.
