@@ -73,8 +73,9 @@ import Testing
             loss.backward()
         }
         for (index, parameter) in parameters.enumerated() {
+            // Added in another order: where terms nearly cancel, their rounding is large beside the sum.
             expectNear(
-                packed[index], parameter.gradient?.values ?? [], "gradient of parameter \(index)", tolerance: 2e-6)
+                packed[index], parameter.gradient?.values ?? [], "gradient of parameter \(index)", tolerance: 2e-5)
         }
     }
 
