@@ -25,17 +25,10 @@ enum DesertedSocket {
         guard path.utf8.count <= Endpoint.longestPath, unsafe lstat(path, &status) == 0,
             status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid()
         else { return false }
-        let descriptor = socket(AF_UNIX, Endpoint.stream, 0)
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
-        // A listener that is stopped and has a full queue must not be waited for.
-        _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
         var address = sockaddr_un(path)
-        let size = socklen_t(MemoryLayout<sockaddr_un>.size)
-        return unsafe withUnsafeMutableBytes(of: &address) { bytes in
-            unsafe connect(descriptor, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), size) != 0
-                && errno == ECONNREFUSED
-        }
+        let refusal = unsafe Endpoint.refusal(
+            at: &address, size: MemoryLayout<sockaddr_un>.size, family: AF_UNIX, waits: false)
+        return refusal == ECONNREFUSED
     }
 }
 

@@ -75,9 +75,18 @@ extension Endpoint {
     #endif
 
     private static func accepts(_ address: UnsafeMutableRawPointer, size: Int, family: Int32) -> Bool {
+        unsafe refusal(at: address, size: size, family: family, waits: true) == 0
+    }
+
+    /// What the system says to whoever connects to an address: 0 when somebody listens, else the number of the error.
+    ///
+    /// - Parameter waits: for a listener whose queue is full, as one that is stopped may have.
+    static func refusal(at address: UnsafeMutableRawPointer, size: Int, family: Int32, waits: Bool) -> Int32 {
         let descriptor = socket(family, stream, 0)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return errno }
         defer { close(descriptor) }
-        return unsafe connect(descriptor, address.assumingMemoryBound(to: sockaddr.self), socklen_t(size)) == 0
+        if !waits { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
+        let address = unsafe address.assumingMemoryBound(to: sockaddr.self)
+        return unsafe connect(descriptor, address, socklen_t(size)) == 0 ? 0 : errno
     }
 }

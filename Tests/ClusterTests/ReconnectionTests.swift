@@ -10,18 +10,8 @@ import Training
 @Suite(.timeLimit(.minutes(5)))
 struct `A worker whose connection brings nothing` {
     @Test func `makes another under another name, and says hello there`() throws {
-        let context = try sharedContext.get()
-        let coordinator = try Socket(.router, in: context, options: .data())
-        let endpoint = try coordinator.bind(Endpoint("tcp://127.0.0.1:*"))
-        let end = Mutex<String?>(nil)
-        let worker = Started(
-            WorkerLoop(
-                connectingTo: endpoint, identity: WorkerLoop.freshName(), keys: nil, parent: nil,
-                reconnectsAfter: .milliseconds(300), makeModel: { _ in nil }, note: { _ in }), context)
-        Thread.detachNewThread {
-            let sentence = worker.run()
-            end.withLock { $0 = sentence }
-        }
+        let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
+        let end = try Started.worker(of: coordinator, reconnectsAfter: .milliseconds(300), makeModel: { _ in nil }).end
         var names: [PeerIdentity] = []
         while names.count < 3 {
             guard case .message(let message)? = try coordinator.receive(within: .seconds(10)),
@@ -33,31 +23,21 @@ struct `A worker whose connection brings nothing` {
         #expect(names.count == 3)
         // Whoever asks now is answered, and the answer counts.
         let (header, payload) = Coordination.Message(.stop(reason: "enough"), run: .none, incarnation: 0).encoded()
-        while end.withLock({ $0 == nil }) {
+        while end.sentence == nil {
             guard case .message(let message)? = try coordinator.receive(within: .milliseconds(50)),
                 let sender = message.sender
             else { continue }
             _ = try coordinator.send([.bytes(header + payload)], to: sender)
         }
-        #expect(end.withLock { $0 } == "stopped by the coordinator: enough")
+        #expect(end.sentence == "stopped by the coordinator: enough")
         try coordinator.close(linger: .zero)
     }
 
     @Test(arguments: ["tcp://192.0.2.2:7999", "inproc://elsewhere", "nowhere"])
     func `is sent nowhere else by a welcome that names another place`(place: String) throws {
-        let context = try sharedContext.get()
-        let coordinator = try Socket(.router, in: context, options: .data())
-        let endpoint = try coordinator.bind(Endpoint("tcp://127.0.0.1:*"))
-        let end = Mutex<String?>(nil)
-        let worker = Started(
-            WorkerLoop(
-                connectingTo: endpoint, identity: WorkerLoop.freshName(), keys: nil, parent: nil,
-                makeModel: { _ in Idle() }, note: { _ in }), context)
-        Thread.detachNewThread {
-            let sentence = worker.run()
-            end.withLock { $0 = sentence }
-        }
-        while end.withLock({ $0 == nil }) {
+        let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
+        let end = try Started.worker(of: coordinator, makeModel: { _ in Idle() }).end
+        while end.sentence == nil {
             guard case .message(let message)? = try coordinator.receive(within: .milliseconds(50)),
                 let sender = message.sender, try Self.kind(of: message) == .hello
             else { continue }
@@ -68,7 +48,7 @@ struct `A worker whose connection brings nothing` {
             let (header, payload) = Coordination.Message(.welcome(welcome), run: run, incarnation: 1).encoded()
             _ = try coordinator.send([.bytes(header + payload)], to: sender)
         }
-        let sentence = try #require(end.withLock { $0 })
+        let sentence = try #require(end.sentence)
         #expect(sentence.contains("a place for pings that is none") && sentence.contains(place), "\(sentence)")
         try coordinator.close(linger: .zero)
     }
@@ -95,11 +75,36 @@ struct `A worker whose connection brings nothing` {
     private final class Started: @unchecked Sendable {
         private let loop: WorkerLoop
         private let context: Context
+        let end = End()
 
-        init(_ loop: WorkerLoop, _ context: Context) { (self.loop, self.context) = (loop, context) }
+        private init(_ loop: WorkerLoop, _ context: Context) { (self.loop, self.context) = (loop, context) }
 
-        func run() -> String {
-            do { return try loop.run(in: context).sentence } catch { return "\(error)" }
+        /// Binds a coordinator's socket and starts a worker of it.
+        static func worker(
+            of coordinator: borrowing Socket, reconnectsAfter: Duration = .seconds(10),
+            makeModel: @escaping WorkerModelMaker
+        ) throws -> Started {
+            let endpoint = try coordinator.bind(Endpoint("tcp://127.0.0.1:*"))
+            let loop = WorkerLoop(
+                connectingTo: endpoint, identity: WorkerLoop.freshName(), keys: nil, parent: nil,
+                reconnectsAfter: reconnectsAfter, makeModel: makeModel, note: { _ in })
+            let worker = Started(loop, try sharedContext.get())
+            Thread.detachNewThread { worker.run() }
+            return worker
+        }
+
+        private func run() {
+            do { end.sentence = try loop.run(in: context).sentence } catch { end.sentence = "\(error)" }
+        }
+    }
+
+    /// What a worker has said at its end; nil before.
+    private final class End: Sendable {
+        private let value = Mutex<String?>(nil)
+
+        var sentence: String? {
+            get { value.withLock { $0 } }
+            set { value.withLock { $0 = newValue } }
         }
     }
 }

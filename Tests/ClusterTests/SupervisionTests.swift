@@ -62,6 +62,13 @@ extension Workplace {
         #expect(hash.count == 64)
         return hash
     }
+
+    /// Resumes the supervised run with one worker, and expects what it is to come to.
+    fileprivate func expectResumed(to expected: String) throws {
+        let outcome = try run(
+            ["resume", "\(path)/run", "--workers", "1", "--json"], environment: traces.environment)
+        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+    }
 }
 
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
@@ -165,9 +172,7 @@ struct `A supervised run` {
         let stopped = process.wait()
         #expect(stopped.code == 130 && stopped.output.isEmpty, "\(stopped)")
         #expect(traces.remaining() == [])
-        let outcome = try place.run(
-            ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
-        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+        try place.expectResumed(to: expected)
         #expect(traces.remaining() == [])
     }
 
@@ -191,9 +196,7 @@ struct `A supervised run` {
         #expect(stopped.code == 143, "\(stopped)")
         #expect(traces.remainingProcesses() == [])
         if !again { #expect(traces.isSaved && stopped.errors.contains("stopped after step"), "\(stopped)") }
-        let outcome = try place.run(
-            ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
-        #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+        try place.expectResumed(to: expected)
     }
 
     @Test func `is saved and stopped by its coordinator when the supervisor is killed`() throws {
@@ -225,9 +228,7 @@ struct `A supervised run` {
             _ = process.wait()
             #expect(traces.remaining() == [])
             #expect(traces.isSaved && process.errors.contains("stopped after step"), "\(process.errors)")
-            let outcome = try place.run(
-                ["resume", "\(place.path)/run", "--workers", "1", "--json"], environment: traces.environment)
-            #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
+            try place.expectResumed(to: expected)
         }
     #endif
 

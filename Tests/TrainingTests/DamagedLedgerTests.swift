@@ -157,7 +157,7 @@ internal import Training
         for _ in 1...4 {
             guard let trainer = session?.trainer else { break }
             trainer.beginStep()
-            LocalCompute(threads: 1).compute(trainer.wholeStep, of: trainer)
+            trainer.compute(trainer.wholeStep, threads: 1)
             try session?.stepDone(trainer.finishStep())?({ false })
         }
         session = nil

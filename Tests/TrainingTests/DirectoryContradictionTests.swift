@@ -93,7 +93,7 @@ import Training
         do {
             let session = try place.resume("run")
             session.trainer.beginStep()
-            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            session.trainer.compute(session.trainer.wholeStep, threads: 1)
             try session.stepDone(session.trainer.finishStep())?({ true })
             _ = try session.finish()
         }

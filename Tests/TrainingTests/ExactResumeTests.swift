@@ -43,7 +43,7 @@ import Training
     private func kill(_ session: RunSession, after step: UInt64) throws {
         while session.trainer.step < step {
             session.trainer.beginStep()
-            LocalCompute(threads: 2).compute(session.trainer.wholeStep, of: session.trainer)
+            session.trainer.compute(session.trainer.wholeStep, threads: 2)
             try session.stepDone(session.trainer.finishStep())?({ false })
         }
     }
@@ -119,7 +119,7 @@ import Training
     private func leaveOff(_ session: RunSession, _ step: UInt64) throws {
         try kill(session, after: step - 1)
         session.trainer.beginStep()
-        LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+        session.trainer.compute(session.trainer.wholeStep, threads: 1)
         try session.stepDone(session.trainer.finishStep())?({ true })
         #expect(!session.isDone)
         _ = try session.finish()
@@ -222,7 +222,7 @@ import Training
     private func begin2(_ place: borrowing RunPlace, _ initial: InitialParameters) throws {
         let session = try begin(place, "killed-2", initial)
         session.trainer.beginStep()
-        LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+        session.trainer.compute(session.trainer.wholeStep, threads: 1)
         try session.stepDone(session.trainer.finishStep())?({ false })
     }
 

@@ -71,7 +71,7 @@ import Training
     private func kill(_ session: RunSession, after step: UInt64) throws {
         while session.trainer.step < step {
             session.trainer.beginStep()
-            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            session.trainer.compute(session.trainer.wholeStep, threads: 1)
             try session.stepDone(session.trainer.finishStep())?({ false })
         }
     }

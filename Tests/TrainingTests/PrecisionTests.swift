@@ -30,7 +30,7 @@ import Training
         for ranges in [[0..<3, 3..<8], [0..<1, 1..<7, 7..<8], [0..<5, 5..<6, 6..<8]] {
             for (trainer, threads) in [(whole, 1), (threaded, 3), (exact, 1)] {
                 trainer.beginStep()
-                LocalCompute(threads: threads).compute(trainer.wholeStep, of: trainer)
+                trainer.compute(trainer.wholeStep, threads: threads)
                 _ = trainer.finishStep()
             }
             split.beginStep()

@@ -8,7 +8,7 @@ import Training
         let session = try place.begin("run", try place.configuration())
         while session.trainer.step < steps {
             session.trainer.beginStep()
-            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            session.trainer.compute(session.trainer.wholeStep, threads: 1)
             try session.stepDone(session.trainer.finishStep())?({ false })
         }
     }

@@ -79,7 +79,7 @@ extension RunSession {
                     for answer in trainer.computer.compute(work) { try trainer.add(answer) }
                 }
             } else {
-                LocalCompute(threads: 1).compute(trainer.wholeStep, of: trainer)
+                trainer.compute(trainer.wholeStep, threads: 1)
             }
             try stepDone(trainer.finishStep())?({ false })
         }

@@ -33,10 +33,10 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
         let start = bits(whole)
         for ranges in [[0..<3, 3..<8], [0..<1, 1..<7, 7..<8], [0..<5, 5..<6, 6..<8]] {
             whole.beginStep()
-            LocalCompute(threads: 1).compute(whole.wholeStep, of: whole)
+            whole.compute(whole.wholeStep, threads: 1)
             _ = whole.finishStep()
             threaded.beginStep()
-            LocalCompute(threads: 3).compute(threaded.wholeStep, of: threaded)
+            threaded.compute(threaded.wholeStep, threads: 3)
             _ = threaded.finishStep()
             split.beginStep()
             for range in ranges.reversed() {
@@ -152,7 +152,7 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
         func train(_ session: RunSession, upTo step: UInt64) throws -> RunSummary {
             while session.trainer.step < step {
                 session.trainer.beginStep()
-                LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+                session.trainer.compute(session.trainer.wholeStep, threads: 1)
                 try session.stepDone(session.trainer.finishStep())?({ false })
             }
             return try session.finish()
@@ -175,7 +175,7 @@ private func bits(_ trainer: Trainer) -> [UInt32] {
         let trainer = Trainer(configuration, source: try configuration.makeSource())
         while !trainer.isDone {
             trainer.beginStep()
-            LocalCompute(threads: 1).compute(trainer.wholeStep, of: trainer)
+            trainer.compute(trainer.wholeStep, threads: 1)
             _ = trainer.finishStep()
         }
         let result = Validation.run(trainer.computer.model, on: trainer.source.validation, threads: 1)

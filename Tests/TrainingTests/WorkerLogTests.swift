@@ -6,7 +6,7 @@ import Training
     private func train(_ session: RunSession, _ counts: [WorkerCounts]) throws {
         for counts in counts {
             session.trainer.beginStep()
-            LocalCompute(threads: 1).compute(session.trainer.wholeStep, of: session.trainer)
+            session.trainer.compute(session.trainer.wholeStep, threads: 1)
             try session.stepDone(session.trainer.finishStep(), workers: counts)?({ false })
         }
     }

@@ -260,8 +260,4 @@ extension CoordinatorMachine {
         }
         return found.sorted { ($0.first, $0.count) < ($1.first, $1.count) }
     }
-
-    private func isLate(_ member: Member) -> Bool {
-        member.isSuspect || isOverdue(member) || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
-    }
 }

@@ -84,9 +84,7 @@ extension CoordinatorMachine {
         var oldest: (startedAt: Duration, worker: WorkerID, range: ShardRange)?
         for member in membersInOrder {
             // A range behind a late one, or behind one of a step that is over, is as late as that.
-            guard let startedAt = member.outstanding.first?.startedAt,
-                isLate(startedAt) || member.isSuspect || isOverdue(member)
-            else { continue }
+            guard let startedAt = member.outstanding.first?.startedAt, isLate(member) else { continue }
             for assignment in member.outstanding where assignment.step == progress.step {
                 guard let range = unsharedPart(of: assignment, held: member.id) else { continue }
                 if oldest.map({ startedAt < $0.startedAt }) ?? true { oldest = (startedAt, member.id, range) }
@@ -95,7 +93,12 @@ extension CoordinatorMachine {
         return oldest.map { ($0.worker, $0.range) }
     }
 
-    func isLate(_ startedAt: Duration) -> Bool {
+    /// Whether it is time that somebody else computes what a worker holds.
+    func isLate(_ member: Member) -> Bool {
+        member.isSuspect || isOverdue(member) || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
+    }
+
+    private func isLate(_ startedAt: Duration) -> Bool {
         // Before any range is done nobody knows how long one takes: a worker that has all of the first step and never ends would keep
         // an idle one waiting for ever.
         guard let median = rangeTimes.median else { return now - startedAt > configuration.lateWithoutMedian }

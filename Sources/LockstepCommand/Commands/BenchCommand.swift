@@ -140,15 +140,14 @@ struct BenchCommand: AsyncParsableCommand {
                     return nil
                 })
         } else {
-            let local = LocalCompute(threads: threads)
             for _ in 0..<steps + warmup {
                 trainer.beginStep()
-                local.compute(trainer.wholeStep, of: trainer)
+                trainer.compute(trainer.wholeStep, threads: threads)
                 _ = trainer.finishStep()
                 stepDone()
             }
         }
-        try tracing.write(traces) { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+        try tracing.write(traces) { Output.tell("\($0)\n") }
         TraceLog.end()
         let shares = profile ? try traces.map { BenchProfile(try $0.processes(), since: measuredSince) } : nil
         let peak = PeakMeasurement.floatingPointOperationsPerSecond(precision) * Double(parts)

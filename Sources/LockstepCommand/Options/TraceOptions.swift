@@ -14,20 +14,17 @@ struct TraceOptions: ParsableArguments {
     func check() throws {
         guard let trace else { return }
         let place = URL(fileURLWithPath: trace).resolvingSymlinksInPath().path
-        if FileManager.default.fileExists(atPath: place) {
-            guard Self.isTraceOrEmpty(place) else {
-                throw UsageError(
-                    "--trace \(trace): what is there is no trace; expected a new place, or a trace to write over")
-            }
-            guard FileManager.default.isWritableFile(atPath: place) else {
-                throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
-            }
-        } else {
-            guard FileManager.default.createFile(atPath: place, contents: nil) else {
-                throw UsageError("--trace \(trace): cannot be written; expected a place for a file")
-            }
-            try? FileManager.default.removeItem(atPath: place)
+        let isThere = FileManager.default.fileExists(atPath: place)
+        guard !isThere || Self.isTraceOrEmpty(place) else {
+            throw UsageError(
+                "--trace \(trace): what is there is no trace; expected a new place, or a trace to write over")
         }
+        let isWritable =
+            isThere
+            ? FileManager.default.isWritableFile(atPath: place)
+            : FileManager.default.createFile(atPath: place, contents: nil)
+        guard isWritable else { throw UsageError("--trace \(trace): cannot be written; expected a place for a file") }
+        if !isThere { try? FileManager.default.removeItem(atPath: place) }
     }
 
     private static func isTraceOrEmpty(_ path: String) -> Bool {

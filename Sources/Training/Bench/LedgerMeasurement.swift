@@ -16,7 +16,6 @@ package struct LedgerMeasurement {
         let configuration = workload.configuration(
             cell: cell, parts: threads, shards: nil, steps: UInt64(2 * rounds + 2))
         let trainer = Trainer(configuration, source: workload.source(parts: threads))
-        let compute = LocalCompute(threads: threads)
         defer { try? FileSystem.remove(path) }
         let ledger = try LedgerWriter(path: path, after: 0, head: LedgerLine.noHash, end: 0)
         let clock = ContinuousClock()
@@ -25,7 +24,7 @@ package struct LedgerMeasurement {
                 let begun = clock.now
                 trainer.optimizer.isTraced = isKept
                 trainer.beginStep()
-                compute.compute(trainer.wholeStep, of: trainer)
+                trainer.compute(trainer.wholeStep, threads: threads)
                 let report = trainer.finishStep()
                 if isKept {
                     var entry = LedgerEntry(report, parametersSHA256: nil)

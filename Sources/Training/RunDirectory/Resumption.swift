@@ -158,18 +158,23 @@ extension HeldRun {
 
     /// Removes a summary that a run was stopped with before the validation of its last step, which has been made up for.
     func retractSummary(validated step: UInt64) throws(RunError) -> [String] {
-        guard let summary = try? directory.summary(), summary.steps == step else { return [] }
-        let path = "\(directory.path)/\(RunDirectory.summaryName)"
-        try FileSystem.remove(path)
-        try FileSystem.synchronizeDirectory(directory.path)
-        return ["\(path): of step \(step) before its validation, which is made up for; removed until the run ends"]
+        let notes = try retractSummary(
+            where: { $0 == step }, " before its validation, which is made up for; removed until the run ends")
+        if !notes.isEmpty { try FileSystem.synchronizeDirectory(directory.path) }
+        return notes
     }
 
     /// Removes a summary of a step that the run has gone back behind: nothing in the directory bears it out any more.
     private func retractSummary(after step: UInt64) throws(RunError) -> [String] {
-        guard let summary = try? directory.summary(), summary.steps > step else { return [] }
+        try retractSummary(where: { $0 > step }, ", which is computed again; removed until then")
+    }
+
+    private func retractSummary(
+        where isRetracted: (_ step: UInt64) -> Bool, _ reason: String
+    ) throws(RunError) -> [String] {
+        guard let summary = try? directory.summary(), isRetracted(summary.steps) else { return [] }
         let path = "\(directory.path)/\(RunDirectory.summaryName)"
         try FileSystem.remove(path)
-        return ["\(path): of step \(summary.steps), which is computed again; removed until then"]
+        return ["\(path): of step \(summary.steps)\(reason)"]
     }
 }

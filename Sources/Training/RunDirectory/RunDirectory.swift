@@ -129,6 +129,11 @@ package struct RunDirectory: Sendable, Equatable {
         return try HeldRun(self, RunLock(run: path), isNew: false)
     }
 
+    /// Asks whether another process trains the run; changes nothing of it.
+    ///
+    /// - Throws: `RunError.held`, naming the process.
+    package func requireNotHeld() throws(RunError) { try RunLock.requireFree(path) }
+
     /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written, before anything is.
     private func requireFiles() throws(RunError) {
         let files = [

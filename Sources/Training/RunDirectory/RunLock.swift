@@ -28,8 +28,7 @@ final class RunLock: Sendable {
     init(run: String) throws(RunError) {
         let path = "\(run)/\(Self.fileName)"
         // Closed on exec: a child that inherited it would hold the run after its parent's death.
-        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard directory >= 0 else { throw RunError(FileFailure("open", run, number: errno)) }
+        let directory = try FileSystem.openDirectory(run)
         let descriptor = retrying { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666) }
         guard descriptor >= 0 else {
             let number = errno
@@ -74,8 +73,7 @@ final class RunLock: Sendable {
     ///
     /// - Throws: `RunError.held`, naming the holder.
     static func requireFree(_ run: String) throws(RunError) {
-        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard directory >= 0 else { throw RunError(FileFailure("open", run, number: errno)) }
+        let directory = try FileSystem.openDirectory(run)
         defer { close(directory) }
         try lock(directory, of: run, "\(run)/\(fileName)")
     }
@@ -85,8 +83,7 @@ final class RunLock: Sendable {
         guard let holder = readHolder("\(run)/\(fileName)") else { return false }
         // The lock itself is asked only while its holder may live: nobody who takes the run up finds it held by the question.
         if holder.host == hostName, kill(holder.pid, 0) != 0, errno == ESRCH { return false }
-        let directory = retrying { unsafe open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard directory >= 0 else { return false }
+        guard let directory = try? FileSystem.openDirectory(run) else { return false }
         defer { close(directory) }
         return retrying { flock(directory, LOCK_SH | LOCK_NB) } != 0 && errno == EWOULDBLOCK
     }
@@ -95,10 +92,7 @@ final class RunLock: Sendable {
     ///
     /// - Throws: when the directory was moved or replaced; what lies there now is somebody else's, and nothing of it may change.
     func requirePlace(_ run: String) throws(RunError) {
-        var (held, found) = (stat(), stat())
-        guard unsafe fstat(directory, &held) == 0, unsafe stat(run, &found) == 0, held.st_dev == found.st_dev,
-            held.st_ino == found.st_ino
-        else {
+        guard FileSystem.lies(directory, at: run, followingLinks: true) else {
             throw RunError(
                 .damaged,
                 "\(run): moved, removed or replaced while the run was held; expected the directory that it was in, and nothing was written to what lies there now"

@@ -7,7 +7,6 @@ internal import TensorCore
 struct Recomputation {
     private let verification: RunVerification
     private(set) var result: VerificationResult
-    private let compute: LocalCompute
     private let names: [String]
     /// Hash of the line of the trainer's step: the ledger's, or the recomputed one's where the ledger is damaged.
     private var head: [UInt8]
@@ -19,7 +18,6 @@ struct Recomputation {
     init(_ verification: RunVerification, _ result: VerificationResult) {
         self.verification = verification
         self.result = result
-        compute = LocalCompute(threads: verification.threads)
         names = verification.record.parameterNames
         head = verification.beginning
         ledgerEnd = verification.ledgerEnd
@@ -111,7 +109,7 @@ struct Recomputation {
     /// - Parameter hashing: whether its line has the parameters' SHA-256; nil for what the run's settings say.
     private mutating func nextEntry(hashing: Bool?) throws -> (entry: LedgerEntry, report: StepReport) {
         trainer.beginStep()
-        compute.compute(trainer.wholeStep, of: trainer)
+        trainer.compute(trainer.wholeStep, threads: verification.threads)
         let report = trainer.finishStep()
         let hash = hashing ?? trainer.isCheckpointStep ? parametersSHA256(trainer.computer.model.namedTensors) : nil
         return (LedgerEntry(report, parametersSHA256: hash), report)

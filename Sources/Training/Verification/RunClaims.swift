@@ -93,6 +93,13 @@ struct RunClaims {
         return witnesses.first { $0.0 == furthest }
     }
 
+    /// A sentence about a ledger that ends at `last` although files speak of a later step; nil when none does.
+    ///
+    /// - Parameter end: what is to be said of its end.
+    func contradiction(of ledger: String, endingAt last: UInt64, _ end: String) -> String? {
+        beyond(last).map { "\(ledger): \(end); expected step \($0.step) as its last, of which \($0.witness) is" }
+    }
+
     /// What is wrong with `latest` beside checkpoints that are there; nil when nothing is.
     func latestObjection(in path: String) -> String? {
         guard let step = latest.step, step > (checkpoints.max() ?? 0) || checkpoints.isEmpty else { return nil }

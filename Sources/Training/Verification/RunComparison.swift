@@ -53,11 +53,9 @@ package struct RunComparison: Sendable {
     /// A sentence about a ledger that has no line, or none any more for any checkpoint that is kept; nil for any other.
     private static func loss(of directory: RunDirectory, _ claims: RunClaims, after last: UInt64) -> String? {
         let oldest = claims.checkpoints.filter { $0 > 0 }.min()
-        guard last == 0 || oldest.map({ $0 > last }) ?? false, let (step, witness) = claims.beyond(last) else {
-            return nil
-        }
-        let end = last == 0 ? "has no line" : "ends at step \(last)"
-        return "\(directory.ledgerPath): \(end); expected step \(step) as its last, of which \(witness) is"
+        guard last == 0 || oldest.map({ $0 > last }) ?? false else { return nil }
+        return claims.contradiction(
+            of: directory.ledgerPath, endingAt: last, last == 0 ? "has no line" : "ends at step \(last)")
     }
 
     /// Hands out the entries of all lines that hold, in ascending order of steps.

@@ -39,10 +39,8 @@ package struct RunVerification {
         let last = ledgerEnd == nil ? survey.steps : max(survey.steps, min(claims.furthest, record.configuration.steps))
         guard last > 0 else {
             if let damage = survey.damages.first { throw RunError(.damaged, damage.sentence) }
-            if let (step, witness) = claims.beyond(0) {
-                throw RunError(
-                    .damaged,
-                    "\(directory.ledgerPath): has no line; expected step \(step) as its last, of which \(witness) is")
+            if let sentence = claims.contradiction(of: directory.ledgerPath, endingAt: 0, "has no line") {
+                throw RunError(.damaged, sentence)
             }
             throw ConfigurationError(description: "\(path): the ledger has no line yet; nothing can be verified")
         }
@@ -95,11 +93,9 @@ package struct RunVerification {
     private static func end(of survey: LedgerSurvey, _ claims: RunClaims, in path: String) -> String? {
         if let damage = survey.damages.last, damage.before == nil { return damage.sentence }
         // A line that is cut short, or none yet, is also what a run has that was killed or has just begun.
-        guard survey.tornBytes > 0 || survey.steps == 0, let (step, witness) = claims.beyond(survey.steps) else {
-            return nil
-        }
-        let what = survey.tornBytes > 0 ? "the last line was cut short" : "has no line"
-        return "\(path): \(what); expected step \(step) as its last, of which \(witness) is"
+        guard survey.tornBytes > 0 || survey.steps == 0 else { return nil }
+        return claims.contradiction(
+            of: path, endingAt: survey.steps, survey.tornBytes > 0 ? "the last line was cut short" : "has no line")
     }
 
     /// The newest checkpoint before `step` that the ledger vouches for, and a sentence about each that was skipped.

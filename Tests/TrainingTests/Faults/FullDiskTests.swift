@@ -77,7 +77,7 @@ extension RunSession {
     fileprivate func run(from first: UInt64, upTo step: UInt64) {
         while trainer.step < step {
             trainer.beginStep()
-            LocalCompute(threads: 1).compute(trainer.wholeStep, of: trainer)
+            trainer.compute(trainer.wholeStep, threads: 1)
             do { try stepDone(trainer.finishStep())?({ false }) } catch {
                 Issue.record("step \(trainer.step): \(error)")
                 return

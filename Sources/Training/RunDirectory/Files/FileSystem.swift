@@ -43,13 +43,27 @@ enum FileSystem {
         }
     }
 
+    /// - Returns: a descriptor, which no child inherits; whoever asks closes it.
+    static func openDirectory(_ path: String) throws(RunError) -> Int32 {
+        let descriptor = retrying { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        guard descriptor >= 0 else { throw RunError(FileFailure("open", path, number: errno)) }
+        return descriptor
+    }
+
+    /// Whether what is open is what lies at a path.
+    static func lies(_ descriptor: Int32, at path: String, followingLinks: Bool) -> Bool {
+        var (own, found) = (stat(), stat())
+        let isThere = unsafe followingLinks ? stat(path, &found) == 0 : lstat(path, &found) == 0
+        return unsafe isThere && fstat(descriptor, &own) == 0 && own.st_dev == found.st_dev
+            && own.st_ino == found.st_ino
+    }
+
     /// Makes the names within a directory durable.
     static func synchronizeDirectory(_ path: String) throws(RunError) {
         if let number = FileFaults.refusal(.synchronizeDirectory(path)) {
             throw RunError(FileFailure("bring to disk", path, number: number))
         }
-        let descriptor = retrying { unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else { throw RunError(FileFailure("open", path, number: errno)) }
+        let descriptor = try openDirectory(path)
         defer { close(descriptor) }
         guard retrying({ fsync(descriptor) }) == 0 else {
             throw RunError(FileFailure("bring to disk", path, number: errno))

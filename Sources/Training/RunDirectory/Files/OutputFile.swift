@@ -63,10 +63,7 @@ struct OutputFile: ~Copyable {
     /// - Throws: when the file was moved, removed or replaced: whatever is written goes nowhere, and who goes on with it does not find
     ///   it.
     func requirePlace() throws(RunError) {
-        var (own, found) = (stat(), stat())
-        guard unsafe fstat(descriptor, &own) == 0, unsafe lstat(path, &found) == 0, own.st_dev == found.st_dev,
-            own.st_ino == found.st_ino
-        else {
+        guard FileSystem.lies(descriptor, at: path, followingLinks: false) else {
             throw RunError(
                 .damaged,
                 "\(path): moved, removed or replaced while the run was held; expected the file that is being written, and nothing was written to what lies there now; put it back, or resume the run from its newest checkpoint"
