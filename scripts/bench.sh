@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures Lockstep beside PyTorch and JAX, in turn, and prints the tables that the README quotes.
 #
-#   ./scripts/bench.sh                                        every table, 5 pairs (most of an hour on two cores)
+#   ./scripts/bench.sh                                        every table, 5 pairs
 #   ./scripts/bench.sh PAIRS [TABLE | WORKLOAD:CELL ...]      step, bf16, two, infer, shards, threads, memory, packed
 #   ./scripts/bench.sh 5 M:lstm M:gru                         training steps of these
 #   ./scripts/bench.sh 3 two Z:lstm                           two processes against one, of this
