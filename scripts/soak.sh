@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Does to trainings what the world does to them, and compares the trained bits with those of one that nothing happened to.
 #
-#   ./scripts/soak.sh --sample                  a few trials of each kind, in under a minute
-#   ./scripts/soak.sh                           all of them, two at a time
+#   ./scripts/soak.sh --sample                  a trial of each kind, or a few, in some minutes
+#   ./scripts/soak.sh                           all of them, in an hour or two
 #   ./scripts/soak.sh --only kill-coordinator   kinds whose name contains that, or the one that is named so; --list names them
 #   ./scripts/soak.sh --seed 7                  the same trials again; a seed is drawn and printed without
 #   ./scripts/soak.sh --only 'damage bit' --trial 501-1000 --seed 7     these trials alone, each as it is among all of them

@@ -32,14 +32,15 @@ private enum Tool: CaseIterable {
     func isThere(_ place: borrowing Workplace) throws -> Bool { try place.shell("\(probe) >/dev/null 2>&1").code == 0 }
 }
 
-@Suite(.tags(.processes), .timeLimit(.minutes(8)))
+@Suite(.tags(.processes), .timeLimit(.minutes(15)))
 struct `A sample of every fault` {
     private static let hasPython = (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin").split(separator: ":")
         .contains { FileManager.default.isExecutableFile(atPath: "\($0)/python3") }
 
     /// Kinds that need nothing but Python.
     private static let always = [
-        "kill-coordinator", "kill-everything", "kill-worker", "signal", "damage", "64 descriptors",
+        "kill-coordinator", "kill-everything", "kill-one-after-another", "kill-worker", "signal", "stop-worker",
+        "stop-coordinator", "damage", "64 descriptors",
     ]
 
     /// The whole of it, and what each trial is: `./scripts/soak.sh --list`.

@@ -25,11 +25,11 @@ def main():
     parser = argparse.ArgumentParser(prog="soak.sh")
     parser.add_argument("--lockstep", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help="the same trials again")
-    parser.add_argument("--sample", action="store_true", help="a few trials of each kind")
+    parser.add_argument("--sample", action="store_true", help="one trial of each kind, or a few")
     parser.add_argument("--only", action="append", help="kinds whose name contains this; may be given again")
     parser.add_argument("--trials", type=int, help="so many of each kind")
     parser.add_argument("--trial", type=span, help="this one of each kind, or these: 7, or 1-500")
-    parser.add_argument("--jobs", type=int, default=2, help="trials at a time; default: 2")
+    parser.add_argument("--jobs", type=int, help="trials at a time; default: 3, in a sample 4")
     parser.add_argument("--minutes", type=float, help="begins no trial after that")
     parser.add_argument("--list", action="store_true", help="names the kinds")
     options = parser.parse_args()
@@ -94,7 +94,7 @@ def run(options, kinds, seed):
     try:
         for kind in kinds:
             lanes.add(kind, lambda: trials_of(kind, shop, options, seed))
-        lanes.run(options.jobs)
+        lanes.run(options.jobs or (4 if options.sample else 3))
         for name, times in sorted(shop.times.items()):
             print(f"{name}: {min(times):.2f} to {max(times):.2f} s, {len(times)} times", file=sys.stderr)
     finally:

@@ -50,12 +50,12 @@ def full_disk(shop, draw):
         run = os.path.join(disk.path, "run")
         outcome = place.train(STEPS, workers=draw.randint(0, 2), run=run).finish()
         if outcome.code == 0:
-            place.expect(outcome, shop.hash(STEPS))
+            place.expect(outcome, shop.undisturbed(STEPS), run=run)
             return 0
         if outcome.code != 1 or "space" not in outcome.errors:
             raise Wrong(f"exit code {outcome.code}, expected 1 and a sentence about space: {outcome.errors[-400:]}")
         disk.change("size=64m")
-        place.expect(place.go_on(STEPS, run=run), shop.hash(STEPS))
+        place.expect(place.go_on(STEPS, run=run), shop.undisturbed(STEPS), run=run)
         return 1
 
 
@@ -70,12 +70,12 @@ def lost_room(shop, draw):
         disk.fill()
         outcome = command.finish()
         if outcome.code == 0:
-            place.expect(outcome, shop.hash(steps))
+            place.expect(outcome, shop.undisturbed(steps), run=run)
             return 0
         if outcome.code != 1:
             raise Wrong(f"exit code {outcome.code}, expected 1: {outcome.errors[-400:]}")
         disk.empty()
-        place.expect(place.go_on(steps, run=run), shop.hash(steps))
+        place.expect(place.go_on(steps, run=run), shop.undisturbed(steps), run=run)
         return 1
 
 
@@ -92,14 +92,14 @@ def unwritable_directory(shop, draw):
         if outcome.code != 1 or outcome.errors.count("\n") > 2:
             raise Wrong(f"exit code {outcome.code}, expected 1 and a sentence: {outcome.errors[-400:]}")
         disk.change("rw")
-        place.expect(place.resume(workers=1, run=run).finish(), shop.hash(STEPS))
+        place.expect(place.resume(workers=1, run=run).finish(), shop.undisturbed(STEPS), run=run)
         return 1
 
 
 def few_descriptors(shop, draw):
     with shop.place() as place:
         limit = ["bash", "-c", 'ulimit -n 64; exec "$@"', "-"]
-        place.expect(place.train(STEPS, workers=draw.randint(0, 3), prefix=limit).finish(), shop.hash(STEPS))
+        place.expect(place.train(STEPS, workers=draw.randint(0, 3), prefix=limit).finish(), shop.undisturbed(STEPS))
         return 1
 
 

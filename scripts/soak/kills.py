@@ -30,7 +30,7 @@ def coordinator(point):
                 "LOCKSTEP_CRASH_AT": ",".join(orders)}).finish()
             if not os.path.exists(mark):
                 raise Wrong(f"step {step}: the point was not reached")
-            place.expect(outcome, shop.hash(STEPS))
+            place.expect(outcome, shop.undisturbed(STEPS))
             return 1
 
     return trial
@@ -51,7 +51,7 @@ def everything(shop, draw):
         faults = sum(kill(process, signal.SIGKILL) for process in [command.process.pid, *place.living()])
         command.finish()
         another = draw.choice([other for other in range(5) if other != number])
-        place.expect(place.resume(workers=another).finish(), shop.hash(steps))
+        place.expect(place.resume(workers=another).finish(), shop.undisturbed(steps))
         return faults
 
 
@@ -68,18 +68,18 @@ def restart(shop, draw):
         done = place.steps()
         command.wait_until(lambda: place.steps() > done)
         shop.note_time("coordinator killed to first new step", time.monotonic() - killed, limit=3)
-        place.expect(command.finish(), shop.hash(steps))
+        place.expect(command.finish(), shop.undisturbed(steps))
         return 1
 
 
 def outpaced(shop, draw):
     """The coordinator dies again and again before the run's settings want a checkpoint."""
     steps, seldom = 8000, ["--checkpoint-every", "1000000"]
-    hash = shop.hash(steps, seldom)
+    undisturbed = shop.undisturbed(steps, seldom)
     with shop.place() as place:
         begun = time.monotonic()
         outcome = place.train(steps, [*seldom, "--chaos", "kill coordinator every 2s"]).finish()
-        place.expect(outcome, hash)
+        place.expect(outcome, undisturbed)
         deaths = outcome.errors.count("it is started again")
         shop.note_time(f"{steps} steps, a kill every 2 s and no checkpoint asked for", time.monotonic() - begun, limit=120)
         return deaths
@@ -101,7 +101,7 @@ def one_after_another(kills, pause):
                     # The supervisor is the one that the trial itself stands by.
                     if candidates:
                         faults += kill(draw.choice(candidates), signal.SIGKILL)
-                place.expect(command.finish(), shop.hash(steps))
+                place.expect(command.finish(), shop.undisturbed(steps))
         return faults
 
     return trial
@@ -121,7 +121,7 @@ def stopped(who, seconds):
                 raise Wrong("the training ended before it could be stopped")
             shop.pause(seconds)
             kill(process, signal.SIGCONT)
-            place.expect(command.finish(), shop.hash(steps))
+            place.expect(command.finish(), shop.undisturbed(steps))
             return 1
 
     return trial
@@ -146,7 +146,7 @@ def asked_to_stop(shop, draw):
             raise Wrong(f"exit code {outcome.code}: {outcome.errors[-400:]}")
         shop.note_time("signal to end", time.monotonic() - asked, limit=5)
         place.expect_nothing_left()
-        place.expect(place.resume(workers=1).finish(), shop.hash(steps))
+        place.expect(place.resume(workers=1).finish(), shop.undisturbed(steps))
         return 1
 
 
@@ -155,13 +155,13 @@ def kinds():
     for point in COORDINATOR_POINTS:
         yield Kind(f"kill-coordinator {point}", 20, 1, coordinator(point))
     yield Kind("kill-coordinator anywhere", 20, 1, restart)
-    yield Kind("kill-coordinator sooner than checkpoints", 4, 0, outpaced)
+    yield Kind("kill-coordinator sooner than checkpoints", 4, 1, outpaced)
     yield Kind("kill-everything", 50, 1, everything)
     yield Kind("signal", 20, 1, asked_to_stop)
-    yield Kind("kill-one-after-another fast", 2, 0, one_after_another(20, 0.3))
+    yield Kind("kill-one-after-another fast", 2, 1, one_after_another(20, 0.3))
     # 300 kills in all.
-    yield Kind("kill-one-after-another", 15, 0, one_after_another(20, 2.0), waits=True)
-    yield Kind("stop-worker 60 s", 2, 0, stopped("worker", 60), waits=True)
-    yield Kind("stop-worker 10 s", 2, 0, stopped("worker", 10), waits=True)
+    yield Kind("kill-one-after-another", 15, 1, one_after_another(20, 2.0), waits=True)
+    yield Kind("stop-worker 60 s", 2, 1, stopped("worker", 60), waits=True)
+    yield Kind("stop-worker 10 s", 2, 1, stopped("worker", 10), waits=True)
     yield Kind("stop-worker 1 s", 2, 1, stopped("worker", 1), waits=True)
-    yield Kind("stop-coordinator 30 s", 2, 0, stopped("coordinator", 30), waits=True)
+    yield Kind("stop-coordinator 30 s", 2, 1, stopped("coordinator", 30), waits=True)

@@ -1,4 +1,4 @@
-"""Trials in two lanes: one begins with those that compute, the other with those that mostly wait."""
+"""Trials in lanes: the first begins with those that compute, the others with those that mostly wait."""
 
 import collections
 import subprocess
@@ -75,7 +75,7 @@ class Lanes:
                 self.say_kind(name)
 
     def lane(self, number):
-        while trial := self.next(prefers_waiting=number % 2 == 1):
+        while trial := self.next(prefers_waiting=number > 0):
             kind, index = trial
             with self.lock:
                 self.current[number] = f"{kind.name}, trial {index + 1}"

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 
 import namespaces
 from processes import Command, Interrupted, Wrong, command_line, kill, processes_below, shared_memory
@@ -16,8 +17,16 @@ SMALL = ["--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "-
          "--validation-every", "150", "--checkpoint-every", "50", "--keep-checkpoints", "2"]
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a training comes to that nothing happens to."""
+
+    hash: str
+    run: str
+
+
 class Workshop:
-    """What all trials share: the command, a text, and the hashes of trainings that nothing happened to."""
+    """What all trials share: the command, a text, and trainings that nothing happened to."""
 
     def __init__(self, lockstep, minds_time):
         # A sample runs beside other tests, where nothing can be said of time.
@@ -46,16 +55,18 @@ class Workshop:
     def settings(self, steps, more=()):
         return ["--data", self.text, "--steps", str(steps), *SMALL, *more, "--json"]
 
-    def hash(self, steps, more=()):
-        """The fault-free hash, from one process with no workers: computed once for each training."""
+    def undisturbed(self, steps, more=()):
+        """A training in one process that nothing happens to: done once for each, and its run kept."""
         def train():
+            path = os.path.join(self.root, f"undisturbed-{next(self.numbers)}")
             with self.place() as place:
                 outcome = place.train(steps, more, workers=0).finish()
                 if outcome.code != 0:
                     raise Wrong(f"without a fault: exit code {outcome.code}: {outcome.errors[-600:]}")
-                return outcome.hash()
+                os.rename(place.run, path)
+            return Undisturbed(outcome.hash(), path)
 
-        return self.once(("hash", steps, *more), train)
+        return self.once(("undisturbed", steps, *more), train)
 
     def pause(self, seconds):
         """Sleeps, unless the trials are to end."""
@@ -143,12 +154,22 @@ class Place:
         left += [f"network namespace {name}" for name in namespaces.present() if name.startswith(self.namespace)]
         return left + sorted(shared_memory() - self.shared)
 
-    def expect(self, outcome, hash):
-        """The bits are those of a training that nothing happened to, and nothing is left behind."""
+    def expect(self, outcome, undisturbed, run=None, ledger_lost=False):
+        """The bits are those of a training that nothing happened to, all that its run says is true, and nothing is left behind.
+
+        - run: where it lies, if not in `self.run`.
+        - ledger_lost: whether lines of the ledger may be gone for good, so that `verify` and `diff` may say so.
+        """
         if outcome.code != 0:
             raise Wrong(f"exit code {outcome.code}: {outcome.errors[-600:]}")
-        if outcome.hash() != hash:
-            raise Wrong(f"parameters_sha256 {outcome.hash()}, fault-free {hash}: {self.path}", "bits")
+        if outcome.hash() != undisturbed.hash:
+            raise Wrong(f"parameters_sha256 {outcome.hash()}, fault-free {undisturbed.hash}: {self.path}", "bits")
+        run = run or self.run
+        for question in (["verify", run], ["diff", undisturbed.run, run]):
+            answer = self.start(*question).finish()
+            if answer.code not in ((0, 2) if ledger_lost else (0,)):
+                raise Wrong(f"{' '.join(question)}: exit code {answer.code}: {answer.output[-400:]}{answer.errors[-400:]}",
+                            "bits" if answer.code == 1 else "end")
         self.expect_nothing_left()
 
     def expect_nothing_left(self):

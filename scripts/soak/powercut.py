@@ -22,7 +22,7 @@ def calls(shop):
         with shop.place() as place:
             log = os.path.join(place.path, "trace")
             outcome = place.train(STEPS, OFTEN, workers=0, prefix=trace(log)).finish()
-            place.expect(outcome, shop.hash(STEPS, OFTEN))
+            place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
             found = list(Disk.calls(log, place.path, place.run))
         if sum(call.name == "fsync" for call in found) < 20:
             raise Wrong(f"{len(found)} calls were traced, and nearly none of them synchronises")
@@ -47,7 +47,7 @@ def cut(shop, draw):
             if outcome.code != 0:
                 raise Wrong(f"{what} not synchronised lost after {draw.index} calls, the last {last}: "
                             f"exit code {outcome.code}: {outcome.errors[-500:]}")
-            place.expect(outcome, shop.hash(STEPS, OFTEN))
+            place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
             safe, begun = newest_checkpoint(disk), first_step(outcome)
             if begun < safe:
                 raise Wrong(f"{what} not synchronised lost after {draw.index} calls, the last {last}: gone on with after step "

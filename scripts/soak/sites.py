@@ -34,7 +34,7 @@ def writes(shop, **more):
             log = os.path.join(place.path, "log")
             outcome = place.train(STEPS, OFTEN, workers=0,
                                   environment=environment(shop, place.run, log=log, **more)).finish()
-            place.expect(outcome, shop.hash(STEPS, OFTEN))
+            place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
             with open(log) as file:
                 return file.read().splitlines()
 
@@ -54,12 +54,12 @@ def refused(number, sentence, **more):
             codes = [1] if os.path.exists(os.path.join(place.run, "run.json")) else [1, 2]
             if outcome.code == 0 and what.startswith("read "):
                 # What is only looked at may be done without, as long as nothing is the worse for it.
-                place.expect(outcome, shop.hash(STEPS, OFTEN))
+                place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
                 return 1
             if outcome.code not in codes or len(lines) != 1:
                 raise Wrong(f"write {draw.index + 1} ({what}): exit code {outcome.code}, expected 1 and one sentence with "
                             f"'{sentence}': {outcome.errors[-500:]}")
-            place.expect(place.go_on(STEPS, OFTEN, workers=draw.randint(0, 2)), shop.hash(STEPS, OFTEN))
+            place.expect(place.go_on(STEPS, OFTEN, workers=draw.randint(0, 2)), shop.undisturbed(STEPS, OFTEN))
             return 1
 
     return trial
@@ -70,7 +70,7 @@ def clock_jump(shop, draw):
     with shop.place() as place:
         outcome = place.train(STEPS, OFTEN, workers=0, environment=environment(
             shop, place.run, at=draw.index + 1, clock=draw.choice([DAY, -DAY]))).finish()
-        place.expect(outcome, shop.hash(STEPS, OFTEN))
+        place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
         return 1
 
 
@@ -79,7 +79,7 @@ def clock_jumps(shop, draw):
     steps = 1200
     with shop.place() as place:
         outcome = place.train(steps, workers=2, environment={"LD_PRELOAD": library(shop), "SOAK_CLOCK": str(DAY)}).finish()
-        place.expect(outcome, shop.hash(steps))
+        place.expect(outcome, shop.undisturbed(steps))
         return 2
 
 
