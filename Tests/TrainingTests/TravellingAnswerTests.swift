@@ -1,4 +1,5 @@
 import Coordination
+import Sequences
 import TensorCore
 import Testing
 import Training
@@ -121,5 +122,73 @@ private struct Answers {
         #expect(sent.words[dense + 2] == 2 && sent.words[dense + 3] == 0)
         let all = sent.replacing(dense + 2, with: .max).replacing(dense + 3, with: .max)
         #expect(throws: SubtreeAnswerError.self) { try answers.read(all) }
+    }
+}
+
+/// What the protocol's page says of a language model, put down once more.
+@Suite struct `A language model's answer` {
+    private static let prime: UInt64 = 0x9E37_79B1_85EB_CA87
+
+    /// Of the bits of floats, in 32 lanes.
+    private static func checksum(_ floats: ArraySlice<UInt32>) -> UInt64 {
+        var words = Array(floats)
+        words += Array(repeating: 0, count: (64 - words.count % 64) % 64)
+        var lanes = (1...32).map { UInt64($0) &* prime }
+        for index in 0..<words.count / 2 {
+            let mixed = (lanes[index % 32] ^ (UInt64(words[2 * index + 1]) << 32 | UInt64(words[2 * index]))) &* prime
+            lanes[index % 32] = mixed << 29 | mixed >> 35
+        }
+        return lanes.reduce(UInt64(floats.count)) { sum, lane in
+            let mixed = (sum ^ lane) &* prime
+            return mixed ^ mixed >> 32
+        }
+    }
+
+    private static func mix(_ one: UInt64, _ other: UInt64) -> UInt64 {
+        let mixed = (one ^ other) &* prime
+        return mixed ^ mixed >> 29
+    }
+
+    @Test(arguments: Cell.allCases) func `is laid out, and its shard's checksum made, as the page says`(_ cell: Cell) {
+        let (tokens, inputs, hidden) = (7, 3, 5)
+        let description = ModelDescription(
+            cell: cell, vocabularySize: tokens, embeddingDim: inputs, hiddenSize: hidden, numLayers: 2, seed: 4)
+        #expect(
+            String(decoding: description.encoded(), as: UTF8.self)
+                == #"{"cell":"\#(cell)","dropout":0,"embeddingDim":3,"hiddenSize":5,"nonlinearity":"tanh","numLayers":2,"#
+                + #""seed":4,"vocabularySize":7}"#)
+        let rows = [.rnn: 1, .lstm: 4, .gru: 3][cell]! * hidden
+        let parameters = [
+            ("embedding.weight", [tokens, inputs]),
+            ("recurrent.weight_ih_l0", [rows, inputs]), ("recurrent.weight_hh_l0", [rows, hidden]),
+            ("recurrent.bias_ih_l0", [rows]), ("recurrent.bias_hh_l0", [rows]),
+            ("recurrent.weight_ih_l1", [rows, hidden]), ("recurrent.weight_hh_l1", [rows, hidden]),
+            ("recurrent.bias_ih_l1", [rows]), ("recurrent.bias_hh_l1", [rows]),
+            ("output.weight", [tokens, hidden]), ("output.bias", [tokens]),
+        ]
+        let computer = ShardComputer(description)
+        #expect(computer.layout.entries.map(\.name) == parameters.map(\.0))
+        #expect(computer.layout.entries.map(\.shape) == parameters.map(\.1))
+
+        let state = 2 * hidden * (cell == .lstm ? 2 : 1)
+        let batch = TokenBatch(steps: 3, rows: 1, inputs: [4, 1, 4], targets: [1, -1, 6])
+        let work = ShardWork(
+            step: 0, shards: 1..<2, shardCount: 2, globalRows: 2, batch: batch,
+            state: .zeros(rows: 1, of: description))
+        let answer = computer.compute(work)[0]
+        let words = answer.travelling.words
+        let dense = parameters.reduce(0) { $0 + $1.1.reduce(1, *) }
+        func number(_ place: Int) -> UInt64 { UInt64(words[place + 1]) << 32 | UInt64(words[place]) }
+        #expect(Double(bitPattern: number(dense)) == answer.lossSum && number(dense + 2) == 2)
+
+        var (place, sketch) = (0, UInt64(0))
+        for (_, shape) in parameters {
+            let end = place + shape.reduce(1, *)
+            if shape.count == 1 { sketch ^= Self.mix(Self.checksum(words[place..<end]), UInt64(place)) }
+            place = end
+        }
+        #expect(number(dense + 4) == Self.mix(Self.mix(sketch, number(dense)), 2))
+
+        #expect(words.count == dense + 6 + state && words[(dense + 6)...].contains { $0 != 0 })
     }
 }
