@@ -86,7 +86,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
     ///   - workers: processes to start on this machine; 0 computes in this one.
     ///   - threads: of this process, for what is computed in it.
     ///   - stepDone: told of every step.
-    /// - Throws: when workers give different answers, sockets fail, or the loss or a gradient is no finite number. A worker that is lost is neither: others take its shards.
+    /// - Throws: when sockets fail, or the loss or a gradient is no finite number. A worker that is lost is no error: others take its shards.
     public func train(
         workers: Int = 0, threads: Int = 1, stepDone: sending @escaping (Step) -> Void = { _ in }
     ) async throws -> Result {

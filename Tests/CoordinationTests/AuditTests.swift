@@ -140,7 +140,8 @@ import Testing
         #expect(rig.answer("b", 4..<8, value: 3).folded == ["b [4, 8)"])
         let half = Subtree(first: 4, count: 4)!
         let second = rig.answer("a", 4..<8, value: 4)
-        #expect(second == [.computeOwn(step: 0, subtree: half)])
+        let conflict = AnswerConflict(step: 0, subtree: half, first: "b", second: "a")
+        #expect(second == [.conflict(conflict), .computeOwn(step: 0, subtree: half)])
         for first in [0, 4] {
             let folded = rig.tell(.folded(step: 0, subtree: Subtree(first: first, count: 4)!))
             #expect(!folded.contains(.stepReduced(0)), "reduced while an answer is in question")
@@ -171,7 +172,7 @@ import Testing
         #expect(settled.stored.count == 1 && settled.discarded == ["c [4, 8)"] && settled.folded == [])
     }
 
-    @Test func `without audits answers that differ end the run, as before`() {
+    @Test func `without audits the coordinator itself decides between answers that differ`() throws {
         var rig = CoordinatorRig()
         _ = rig.join("a")
         _ = rig.join("b")
@@ -180,8 +181,52 @@ import Testing
         _ = rig.fold("a", 0..<4)
         _ = rig.wait(2, hearing: ["a", "b"])
         _ = rig.answer("b", 4..<8, value: 3)
-        let conflict = AnswerConflict(step: 0, subtree: Subtree(first: 4, count: 4)!, first: "b", second: "a")
-        #expect(rig.answer("a", 4..<8, value: 4) == [.conflict(conflict)])
+        // Somebody else who could be asked may be in league with one of them.
+        _ = rig.join("c")
+        let half = Subtree(first: 4, count: 4)!
+        let conflict = AnswerConflict(step: 0, subtree: half, first: "b", second: "a")
+        #expect(
+            rig.answer("a", 4..<8, value: 4) == [.conflict(conflict), .computeOwn(step: 0, subtree: half)])
+        #expect(!rig.tell(.folded(step: 0, subtree: half)).contains(.stepReduced(0)))
+        let settled = rig.tell(.computedOwn(step: 0, subtree: half, try own(4..<8, value: 3)))
+        // Another answer of a's is in the sum, and nobody has confirmed it.
+        #expect(settled.contains(.outvoted("a", step: 0, subtree: half)) && settled.contains(.restartStep(0)))
+        #expect(!settled.contains(.outvoted("b", step: 0, subtree: half)))
+    }
+
+    @Test func `an answer that differs and never ends is settled without waiting for its end`() throws {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.wait(1, hearing: ["a", "b"])
+        _ = rig.fold("a", 0..<4)
+        _ = rig.wait(2, hearing: ["a", "b"])
+        let half = Subtree(first: 4, count: 4)!
+        _ = rig.tell(.received(CoordinatorRig.answer(4..<8, value: 8, total: 2 * frameBytes)[0], from: "b"))
+        let whole = rig.answer("a", 4..<8, value: 9, total: 2 * frameBytes)
+        #expect(whole.contains(.computeOwn(step: 0, subtree: half)))
+        #expect(!rig.tell(.folded(step: 0, subtree: half)).contains(.stepReduced(0)))
+        var right = try StreamAssembly(total: UInt64(2 * frameBytes), limit: UInt64(2 * frameBytes))
+        for message in CoordinatorRig.answer(4..<8, value: 9, total: 2 * frameBytes) {
+            _ = try right.accept(message.header)
+        }
+        let settled = rig.tell(.computedOwn(step: 0, subtree: half, right))
+        #expect(settled.contains(.outvoted("b", step: 0, subtree: half)) && settled.contains(.stepReduced(0)))
+    }
+
+    @Test func `a difference that comes when the step is whole is told of, and changes nothing`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.wait(1, hearing: ["a", "b"])
+        _ = rig.fold("a", 0..<4)
+        _ = rig.wait(2, hearing: ["a", "b"])
+        #expect(rig.fold("b", 4..<8).contains(.stepReduced(0)))
+        let half = Subtree(first: 4, count: 4)!
+        let conflict = AnswerConflict(step: 0, subtree: half, first: "b", second: "a", isSettled: false)
+        #expect(rig.answer("a", 4..<8, value: 77) == [.conflict(conflict)])
     }
 
     @Test func `the choice is a function of run, step and range, and has the share that is asked for`() {

@@ -1,7 +1,7 @@
 // Loaded before the C library: makes the write of a number go wrong, and moves the clock. See sites.py.
 //
 // A write is whatever changes a file below SOAK_BELOW or brings it to the disk. Each is counted, and written to SOAK_LOG.
-// From the SOAK_AT-th on they fail with error SOAK_ERROR, or that one alone with SOAK_ONCE. With SOAK_CLOCK the time of day jumps by
+// From the SOAK_AT-th on they fail with error SOAK_ERROR, or that one alone with SOAK_ONCE, and SOAK_MARK is made. With SOAK_CLOCK the time of day jumps by
 // so many seconds with it instead, and without SOAK_AT it jumps a second after the start, and back over it two seconds later.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -59,6 +59,9 @@ static int refused(const char *what, const char *path, int opens) {
     }
     long at = number("SOAK_AT"), error = number("SOAK_ERROR");
     if (!at || !error || this < at || (getenv("SOAK_ONCE") && this != at)) return 0;
+    const char *mark = getenv("SOAK_MARK");
+    int made = mark ? syscall(SYS_openat, AT_FDCWD, mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (made >= 0) syscall(SYS_close, made);
     errno = error;
     return 1;
 }

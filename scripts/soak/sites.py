@@ -46,21 +46,29 @@ def refused(number, sentence, **more):
 
     def trial(shop, draw):
         what = writes(shop, **more)[draw.index]
-        with shop.place() as place:
-            outcome = place.train(STEPS, OFTEN, workers=draw.randint(0, 1), environment=environment(
-                shop, place.run, at=draw.index + 1, error=number, **more)).finish()
-            lines = [line for line in outcome.errors.splitlines() if sentence in line]
-            # A place where no run can be begun is bad input.
-            codes = [1] if os.path.exists(os.path.join(place.run, "run.json")) else [1, 2]
-            if outcome.code == 0 and what.startswith("read "):
-                # What is only looked at may be done without, as long as nothing is the worse for it.
+        # A coordinator with a worker has some of these writes only: its supervisor does others.
+        for workers in [1, 0] if draw.random() < 0.5 else [0]:
+            with shop.place() as place:
+                mark = os.path.join(place.path, "mark")
+                outcome = place.train(STEPS, OFTEN, workers=workers, environment=environment(
+                    shop, place.run, at=draw.index + 1, error=number, mark=mark, **more)).finish()
+                if os.path.exists(mark):
+                    hold(shop, draw, place, outcome, what)
+                    return 1
                 place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
-                return 1
-            if outcome.code not in codes or len(lines) != 1:
-                raise Wrong(f"write {draw.index + 1} ({what}): exit code {outcome.code}, expected 1 and one sentence with "
-                            f"'{sentence}': {outcome.errors[-500:]}")
-            place.expect(place.go_on(STEPS, OFTEN, workers=draw.randint(0, 2)), shop.undisturbed(STEPS, OFTEN))
-            return 1
+        raise Wrong(f"write {draw.index + 1} ({what}) was not reached")
+
+    def hold(shop, draw, place, outcome, what):
+        lines = [line for line in outcome.errors.splitlines() if sentence in line]
+        # A place where no run can be begun is bad input.
+        codes = [1] if os.path.exists(os.path.join(place.run, "run.json")) else [1, 2]
+        if outcome.code == 0 and what.startswith("read "):
+            # What is only looked at may be done without, as long as nothing is the worse for it.
+            return place.expect(outcome, shop.undisturbed(STEPS, OFTEN))
+        if outcome.code not in codes or len(lines) != 1:
+            raise Wrong(f"write {draw.index + 1} ({what}): exit code {outcome.code}, expected 1 and one sentence with "
+                        f"'{sentence}': {outcome.errors[-500:]}")
+        place.expect(place.go_on(STEPS, OFTEN, workers=draw.randint(0, 2)), shop.undisturbed(STEPS, OFTEN))
 
     return trial
 

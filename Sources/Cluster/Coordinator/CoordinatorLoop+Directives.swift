@@ -39,9 +39,13 @@ extension CoordinatorLoop {
             )
         case .waiting(let duration): note(waiting(for: duration))
         case .conflict(let conflict):
-            failure = ClusterError(
-                "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; "
-                    + "one of the machines computes wrongly, and the last checkpoint is good")
+            let outcome =
+                conflict.isSettled
+                ? "a third computation decides"
+                : "the step was whole by then, with the first one's: lockstep verify says whether that was right"
+            noteMember(
+                "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; \(outcome)"
+            )
         }
     }
 

@@ -75,7 +75,7 @@ package enum CoordinatorDirective: Equatable, Sendable {
     case waiting(for: Duration)
     /// A worker's answer differs from what two others, or the coordinator, have computed; it is dropped.
     case outvoted(WorkerID, step: UInt64, subtree: Subtree)
-    /// Two workers' answers for the same subtree differ; the first one stands.
+    /// Two answers for the same subtree differ.
     case conflict(AnswerConflict)
 }
 
@@ -96,12 +96,15 @@ package struct AnswerConflict: Hashable, Sendable {
     package let subtree: Subtree
     package let first: WorkerID
     package let second: WorkerID
+    /// Whether a third computation decides; false when the step is whole, and the first one counts.
+    package let isSettled: Bool
 
-    package init(step: UInt64, subtree: Subtree, first: WorkerID, second: WorkerID) {
+    package init(step: UInt64, subtree: Subtree, first: WorkerID, second: WorkerID, isSettled: Bool = true) {
         self.step = step
         self.subtree = subtree
         self.first = first
         self.second = second
+        self.isSettled = isSettled
     }
 }
 

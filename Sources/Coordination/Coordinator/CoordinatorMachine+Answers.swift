@@ -88,11 +88,7 @@ extension CoordinatorMachine {
         guard !second.hasConflict, !second.assembly.agrees(with: first.assembly) else { return }
         if planted.contains(.ignoreDifference) { return }
         second.hasConflict = true
-        counters.conflicts += 1
-        if settlesConflicts, first.isConfirmed || !progress!.isReduced { return dispute(subtree) }
-        directives.append(
-            .conflict(
-                AnswerConflict(step: progress!.step, subtree: subtree, first: first.worker, second: worker)))
+        dispute(subtree, first, by: worker)
     }
 
     mutating func markAnswered(_ subtree: Subtree, by worker: WorkerID) {

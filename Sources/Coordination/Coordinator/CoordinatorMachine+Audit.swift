@@ -1,12 +1,10 @@
 /// Answers that are computed twice, and what happens when they differ.
 ///
 /// A subtree under audit is folded only once two computations agree. When the first two differ a third one decides: by another
-/// worker, or by the coordinator itself where there is none. Who is outvoted is dropped, and what it has answered for the step and
-/// nobody has confirmed is computed again.
+/// worker, or by the coordinator itself where there is none. Without audits a straggler's answer may differ from the one that counts:
+/// the coordinator itself decides then. Who is outvoted is dropped, and what it has answered for the step and nobody has confirmed is
+/// computed again.
 extension CoordinatorMachine {
-    /// Whether two answers that differ are settled; otherwise they end the run.
-    var settlesConflicts: Bool { configuration.auditShare > 0 }
-
     mutating func chooseForAudit(_ range: ShardRange) {
         guard AuditChoice(share: configuration.auditShare, run: configuration.run).includes(range, of: progress!.step)
         else { return }
@@ -21,9 +19,7 @@ extension CoordinatorMachine {
 
     /// Whether an answer for a subtree is for `vote` to take.
     func isInQuestion(_ subtree: Subtree) -> Bool {
-        settlesConflicts
-            && (isAudited(subtree) || progress?.audits[subtree] != nil
-                || progress?.answers[subtree]?.isConfirmed == true)
+        isAudited(subtree) || progress?.audits[subtree] != nil || progress?.answers[subtree]?.isConfirmed == true
     }
 
     /// Whether the bytes of one more answer are needed: it may be the one that is right.
@@ -57,11 +53,18 @@ extension CoordinatorMachine {
         if let right = audit.verdict { settle(subtree, right, isOwn: false) }
     }
 
-    /// A straggler's answer differs from the one that is in the tree: a third computation decides.
-    mutating func dispute(_ subtree: Subtree) {
-        guard let first = progress!.answers[subtree], !first.isConfirmed, progress!.audits[subtree] == nil else {
-            return
+    /// Another's answer differs from the first: a third computation decides, unless one has, or it is too late.
+    mutating func dispute(_ subtree: Subtree, _ first: FirstAnswer, by second: WorkerID) {
+        counters.conflicts += 1
+        let isSettled = first.isConfirmed || !progress!.isReduced
+        if !isAudited(subtree) {
+            directives.append(
+                .conflict(
+                    AnswerConflict(
+                        step: progress!.step, subtree: subtree, first: first.worker, second: second,
+                        isSettled: isSettled)))
         }
+        guard isSettled, !first.isConfirmed, progress!.audits[subtree] == nil else { return }
         progress!.audits[subtree] = Audit(votes: [
             Audit.Vote(worker: first.worker, assembly: first.assembly, isStored: false)
         ])
@@ -88,13 +91,8 @@ extension CoordinatorMachine {
     private mutating func compareOwn(_ own: StreamAssembly, with first: FirstAnswer, at subtree: Subtree) {
         let step = progress!.step
         if !first.isConfirmed, !first.assembly.agrees(with: own), !planted.contains(.ignoreDifference) {
-            counters.conflicts += 1
-            if settlesConflicts, !progress!.isReduced {
-                dispute(subtree)
-                return settle(subtree, own, isOwn: true)
-            }
-            directives.append(
-                .conflict(AnswerConflict(step: step, subtree: subtree, first: first.worker, second: .coordinator)))
+            dispute(subtree, first, by: .coordinator)
+            if progress!.audits[subtree] != nil { return settle(subtree, own, isOwn: true) }
         }
         directives.append(.discardOwn(step: step, subtree: subtree))
     }
@@ -139,6 +137,10 @@ extension CoordinatorMachine {
         var mustRestart = !first.isHeld && !isRight
         for vote in audit.votes where !vote.assembly.agrees(with: right) {
             if outvote(vote.worker, subtree) { mustRestart = true }
+        }
+        // What has come of an answer that has not ended, and may never, is as telling.
+        for member in membersInOrder where member.partials[subtree]?.assembly.agrees(with: right) == false {
+            if outvote(member.id, subtree) { mustRestart = true }
         }
         if mustRestart { restart() } else { noteWhole() }
     }
@@ -221,11 +223,16 @@ extension CoordinatorMachine {
 
     /// Sees to it that every subtree in question is being computed as often as it takes.
     mutating func giveOutAudits() {
-        guard settlesConflicts, let step = progress?.step else { return }
+        guard let step = progress?.step else { return }
         for subtree in subtreesInQuestion() {
+            guard configuration.auditShare > 0 else {
+                if progress!.own == nil { computeOwn(subtree) }
+                continue
+            }
             let audit = progress!.audits[subtree] ?? Audit()
             let holders = membersInOrder.filter { $0.holds(subtree, of: step) }
-            let inWork = holders.count { !isLate($0) }
+            // Whose answer already differs may never end it.
+            let inWork = holders.count { !isLate($0) && $0.partials[subtree]?.hasConflict != true }
             let isForOthers = audit.votes.count < Audit.voteLimit
             let able = membersInOrder.filter { member in
                 isForOthers && member.wanted > 0 && !member.isSuspect && !isLate(member)

@@ -7,7 +7,7 @@ final class CoordinatorProcess {
         var local: ShardRange?
         var own: Subtree?
         var isReduced = false
-        var conflict: AnswerConflict?
+        var conflicts: [AnswerConflict] = []
     }
 
     private struct Place: Hashable {
@@ -266,7 +266,7 @@ final class CoordinatorProcess {
                 if hello.label == Truth.dishonestLabel { dishonest.insert(worker) }
             case .conflict(let conflict):
                 reported.insert(Place(worker: conflict.second, subtree: conflict.subtree))
-                output.conflict = conflict
+                output.conflicts.append(conflict)
             case .lost(let worker, let reason): if reason != .restarted { processes[worker] = nil }
             case .dropped(let worker, let reason):
                 guard truth.plan.flippedBits > 0 else { throw fault("\(worker) is dropped: \(reason)") }

@@ -92,7 +92,7 @@ struct FaultPlan {
             : (silentWorkers + 2)
                 * (overdueAfter + .seconds(5) + 8 * shards * slowest + min(fallbackAfter, .seconds(10)))
         return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + silence
-            + (auditShare > 0 ? 4 : 1) * (steps + 2) * step
+            + (auditShare > 0 || hasLiar ? 4 : 1) * (steps + 2) * step
     }
 
     /// How much may be on its way at once.

@@ -31,7 +31,7 @@ extension Simulation {
         for (worker, frame) in output.sends where !unreachable.contains(worker) {
             if !send(frame, to: worker) { unreachable.append(worker) }
         }
-        if let conflict = output.conflict { return try failOver(conflict) }
+        for conflict in output.conflicts { try check(conflict) }
         if output.isReduced {
             occupy(for: draw(plan.updateTime), then: .update)
         } else if let range = output.local {

@@ -167,6 +167,8 @@ extension CheckpointStore {
         let doomed = path(step, Self.removing)
         try FileSystem.remove(doomed)
         try FileSystem.rename(path(step), to: doomed)
+        // A power cut that loses the new name must not find files gone under the old one.
+        try FileSystem.synchronizeDirectory(directory)
         try FileSystem.remove(doomed)
     }
 
