@@ -148,7 +148,7 @@ def kinds():
     yield Kind("damage truncate every 4 KiB", lambda shop: len(truncations(shop)), 1, truncate_everywhere)
     yield Kind("damage truncate", 200, 4, damaged(truncate))
     yield Kind("damage bit", 1000, 6, damaged(flip_bit))
-    yield Kind("damage bit of ledger", 100, 2, damaged(flip_ledger, survivors=False, ledger=True))
+    yield Kind("damage bit of ledger", 100, 2, damaged(flip_ledger, ledger=True))
     yield Kind("damage all checkpoints", 10, 1, damaged(flip_in_all, survivors=False))
     yield Kind("damage manifests swapped", 1, 1, damaged(swap_manifests, survivors=False))
     yield Kind("damage file missing", 20, 2, damaged(lose_file))

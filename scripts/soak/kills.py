@@ -97,10 +97,15 @@ def one_after_another(kills, pause):
                 while command.runs and faults < kills:
                     if command.ends_within(pause):
                         break
-                    candidates = [process for process in [command.coordinator(), *command.workers()] if process]
-                    # The supervisor is the one that the trial itself stands by.
-                    if candidates:
-                        faults += kill(draw.choice(candidates), signal.SIGKILL)
+                    supervisor = command.process.pid
+                    candidates = [process for process in [supervisor, command.coordinator(), *command.workers()] if process]
+                    victim = draw.choice(candidates)
+                    faults += kill(victim, signal.SIGKILL)
+                    if victim == supervisor:
+                        command.finish()
+                        # The coordinator saves and ends, and its workers with it.
+                        command.wait_for(lambda: not place.living())
+                        command = place.resume(workers=3) if place.is_made() else place.train(steps, workers=3)
                 place.expect(command.finish(), shop.undisturbed(steps))
         return faults
 

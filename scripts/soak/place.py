@@ -129,9 +129,12 @@ class Place:
         number = ["--workers", str(workers)] if workers else []
         return self.start("resume", run or self.run, *number, "--json", environment=environment)
 
+    def is_made(self, run=None):
+        return os.path.exists(os.path.join(run or self.run, "run.json"))
+
     def go_on(self, steps, more=(), workers=1, run=None):
         """Resumes a run, or begins it when the fault came before there was one."""
-        if os.path.exists(os.path.join(run or self.run, "run.json")):
+        if self.is_made(run):
             return self.resume(workers=workers, run=run).finish()
         return self.train(steps, more, workers=workers, run=run).finish()
 
@@ -149,8 +152,9 @@ class Place:
     def leftovers(self):
         left = [f"process {process} ({command_line(process)})" for process in self.living()]
         left += [name for name in os.listdir(self.path) if name.startswith("lockstep-")]
-        for directory, _, names in os.walk(self.path):
-            left += [os.path.join(directory, name) for name in names if name.startswith(".tmp-")]
+        for directory, directories, names in os.walk(self.path):
+            left += [os.path.join(directory, name) for name in directories + names
+                     if name.startswith((".tmp-", ".writing-", ".removing-"))]
         left += [f"network namespace {name}" for name in namespaces.present() if name.startswith(self.namespace)]
         return left + sorted(shared_memory() - self.shared)
 

@@ -61,6 +61,14 @@ class Command:
             self.place.shop.pause(0.004)
         return condition()
 
+    def wait_for(self, condition, seconds=30):
+        """Waits until the condition holds, whether the command runs or not."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise Wrong(f"not so after {seconds} s: {self.errors[-400:]}")
+            self.place.shop.pause(0.02)
+
     def trains(self, workers):
         """Waits until that many workers have joined."""
         return self.wait_until(lambda: self.errors.count(" joined") >= workers)

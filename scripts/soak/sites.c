@@ -1,8 +1,9 @@
 // Loaded before the C library: makes the write of a number go wrong, and moves the clock. See sites.py.
 //
 // A write is whatever changes a file below SOAK_BELOW or brings it to the disk. Each is counted, and written to SOAK_LOG.
-// From the SOAK_AT-th on they fail with error SOAK_ERROR, or that one alone with SOAK_ONCE, and SOAK_MARK is made. With SOAK_CLOCK the time of day jumps by
-// so many seconds with it instead, and without SOAK_AT it jumps a second after the start, and back over it two seconds later.
+// From the SOAK_AT-th on they fail with error SOAK_ERROR, or that one alone with SOAK_ONCE, and SOAK_MARK is made. With SOAK_CLOCK the
+// time of day jumps by so many seconds with it instead, and without SOAK_AT it jumps a second after the start, and back over it two
+// seconds later.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -64,6 +64,13 @@ import Training
                 let step = try #require(resumption.checkpoint?.step, "\(what)")
                 #expect(isComplete ? step == 6 : [4, 6].contains(step), "\(what)")
                 #expect(try T.names(in: cut + "/checkpoints").allSatisfy { $0.hasPrefix("step-") }, "\(what)")
+                // What has been let go of is gone as a whole: its files are not deleted under its name.
+                for name in try T.names(in: cut + "/checkpoints") {
+                    let step = try #require(UInt64(name.dropFirst("step-".count)))
+                    #expect(throws: Never.self, "\(what): \(name)") {
+                        try Checkpoint(verifying: "\(cut)/checkpoints/\(name)", step: step)
+                    }
+                }
                 try T.advance(held, resumption, to: 8, every: 2, keep: 2)
                 #expect(try held.directory.readLedger().head == whole, "\(what)")
             }

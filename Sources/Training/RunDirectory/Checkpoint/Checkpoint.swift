@@ -13,7 +13,7 @@ package struct Checkpoint: Sendable {
     /// Reads every file of the checkpoint in `path` and holds it against the manifest.
     ///
     /// - Throws: `RunError.damaged` for anything that is not as written, and the system's refusals.
-    init(verifying path: String, step: UInt64) throws(RunError) {
+    package init(verifying path: String, step: UInt64) throws(RunError) {
         guard FileSystem.kind(of: path) == .directory else { throw RunError(.damaged, "\(path): not a directory") }
         let manifestPath = "\(path)/\(CheckpointManifest.name)"
         manifest = try CheckpointManifest.read(in: path)
