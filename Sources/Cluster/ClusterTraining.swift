@@ -178,17 +178,24 @@ package enum ClusterTraining {
                 exitCode: 2,
                 "endpoint \(socket): \(obstacle) is there, which is no socket; expected a path that is free")
         }
-        if endpoint.hasListener {
-            throw ClusterError("endpoint \(endpoint): another process listens there; expected one that is free")
-        }
+        // First: an address of another machine would be connected to, which is no answer to whether this one can bind it.
         if let objection = endpoint.bindingObjection {
             throw ClusterError(
                 exitCode: 2, "endpoint \(endpoint): \(objection); expected an address and a port that can be bound")
+        }
+        if endpoint.hasListener {
+            throw ClusterError(
+                exitCode: 2, "endpoint \(endpoint): another process listens there; expected one that is free")
         }
     }
 
     /// Refuses to work where somebody else could answer in the coordinator's place.
     package static func requireReachable(_ endpoint: Endpoint, keys: WorkerKeys? = nil) throws {
+        if case .tcp(_, nil) = endpoint.transport {
+            throw ClusterError(
+                exitCode: 2,
+                "endpoint \(endpoint): any free port can only be bound; expected the port that the coordinator prints")
+        }
         try requireProtected(
             endpoint,
             keyCommand: keys == nil ? "made on the coordinator's machine by: lockstep keys add DIR NAME" : nil)

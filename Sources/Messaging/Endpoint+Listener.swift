@@ -62,10 +62,12 @@ extension Endpoint {
         // As libzmq does it: connections that are being closed are no obstacle.
         var yes: Int32 = 1
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        guard unsafe bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else {
-            return unsafe String(cString: strerror(errno))
+        if unsafe bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 { return nil }
+        switch errno {
+        case EADDRINUSE: return hasListener ? "another process listens there" : "another process has the port"
+        case EADDRNOTAVAIL: return "not an address of this machine"
+        case let number: return unsafe String(cString: strerror(number))
         }
-        return nil
     }
 
     #if canImport(Glibc)

@@ -133,7 +133,7 @@ struct `The command` {
         #expect(first.wait { first.errors.contains("--connect ") })
         let endpoint = first.errors.components(separatedBy: "--connect ")[1].components(separatedBy: "\n")[0]
         let second = try place.run(["coordinator", "--bind", endpoint, "--run", "\(place.path)/second"] + common)
-        #expect(second.code == 1 && second.errors.contains("another process listens there"), "\(second)")
+        #expect(second.code == 2 && second.errors.contains("another process listens there"), "\(second)")
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/second"))
         // Of the same run it is said who holds it.
         let run = "\(place.path)/first"

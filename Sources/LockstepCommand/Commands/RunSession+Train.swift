@@ -23,7 +23,7 @@ enum Place {
         }
         let endpoint = try parseEndpoint(text, "--bind")
         do { try ClusterTraining.requireFree(endpoint, keys: keys) } catch let refusal as ClusterError {
-            if refusal.exitCode == 1, let run, let directory = try? RunDirectory(run) { try directory.requireNotHeld() }
+            if let run, let directory = try? RunDirectory(run) { try directory.requireNotHeld() }
             throw refusal
         }
         return .open(endpoint, keys: keys, fallbackAfter: .seconds(fallbackAfter))

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// A command line that must be refused, and what the sentence has to say.
@@ -106,4 +107,27 @@ final class Wrecks: Sendable {
             }
         return word[..<mark] + there
     }
+}
+
+/// A port of this machine that is taken, by somebody who never says a word.
+final class Listener {
+    let port: UInt16
+    private let descriptor: Int32
+
+    /// - Parameter listens: false for one who only has the port.
+    init(listens: Bool = true) throws {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = RawConnection.loopback(0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, size) == 0 && getsockname(descriptor, $0, &size) == 0
+            }
+        }
+        self.descriptor = descriptor
+        port = UInt16(bigEndian: address.sin_port)
+        guard isBound, !listens || listen(descriptor, 64) == 0 else { throw SocketFailure() }
+    }
+
+    deinit { close(descriptor) }
 }

@@ -142,6 +142,7 @@ private let badEndpoints: [BadInput] =
             BadInput("worker --connect \(endpoint)", says: sentence),
         ]
     } + [
+        .init("worker --connect tcp://127.0.0.1:*", says: "expected the port that the coordinator prints"),
         .init("coordinator --bind tcp://192.0.2.1:5555 --set hello --run @new", says: "tcp://192.0.2.1:5555"),
         .init("coordinator --bind ipc://@place/s --fallback-after -1 --run @new", says: "--fallback-after -1.0"),
         .init("coordinator --bind ipc://@place/s --fallback-after nan --run @new", says: "--fallback-after nan"),
@@ -162,6 +163,39 @@ struct `One line and exit code 2 answer` {
 
     @Test(arguments: badEndpoints) func `an address that cannot be used`(input: BadInput) throws {
         try input.expectRefusal()
+    }
+
+    @Test func `an address of another machine, whoever listens there`() throws {
+        let place = try Workplace()
+        #expect(try place.run(["keys", "new", "\(place.path)/keys"]).code == 0)
+        let outcome = try place.run([
+            "coordinator", "--bind", "tcp://192.0.2.1:5555", "--keys", "\(place.path)/keys", "--set", "hello", "--run",
+            "\(place.path)/run",
+        ])
+        expect(refused: outcome)
+        #expect(outcome.errors.contains("tcp://192.0.2.1:5555: not an address of this machine"), "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
+    @Test(arguments: [false, true]) func `a port that another process has`(listens: Bool) throws {
+        let place = try Workplace()
+        let other = try Listener(listens: listens)
+        let outcome = try place.run([
+            "coordinator", "--bind", "tcp://127.0.0.1:\(other.port)", "--set", "hello", "--run",
+            "\(place.path)/run",
+        ])
+        expect(refused: outcome)
+        let sentence = listens ? "another process listens there" : "another process has the port"
+        #expect(outcome.errors.contains(sentence), "\(outcome.errors)")
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
+    @Test func `no option that has the same value twice`() throws {
+        let place = try Workplace()
+        let outcome = try place.run([
+            "train", "--set", "hello", "--steps", "3", "--json", "--steps=3", "--run", "\(place.path)/run", "--json",
+        ])
+        #expect(outcome.code == 0 && outcome.member("steps") == "3", "\(outcome)")
     }
 
     @Test func `an address in whose place a file of the user's lies, which stays`() throws {
