@@ -37,6 +37,7 @@ struct Lockstep: AsyncParsableCommand {
             FloatingPointEnvironment.prepareThread()
             try requireCommand(CommandLine.arguments.dropFirst().first)
             var command = try parseAsRoot()
+            try RepeatedOptions.refuse(Array(CommandLine.arguments.dropFirst()))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -53,7 +53,8 @@ class Workshop:
             return self.made[key]
 
     def settings(self, steps, more=()):
-        return ["--data", self.text, "--steps", str(steps), *SMALL, *more, "--json"]
+        usual = [word for name, value in zip(SMALL[::2], SMALL[1::2]) if name not in more for word in (name, value)]
+        return ["--data", self.text, "--steps", str(steps), *usual, *more, "--json"]
 
     def undisturbed(self, steps, more=()):
         """A training in one process that nothing happens to: done once for each, and its run kept."""

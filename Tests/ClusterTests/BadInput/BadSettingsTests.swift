@@ -64,6 +64,10 @@ private let badNames: [BadInput] = [
 private let badCombinations: [BadInput] = [
     .init("\(text) --steps 3 --epochs 2", says: "--steps and --epochs: expected one of the two"),
     .init("\(text) --set hello", says: "expected one of the two"),
+    .init("\(text) --steps 3 --steps 4", says: "--steps 3 and --steps 4: expected one of the two"),
+    .init("\(text) --lr=0.1 --json --lr 0.2", says: "--lr 0.1 and --lr 0.2: expected one of the two"),
+    .init("train --set hello --run @new --set=reber", says: "--set hello and --set reber: expected one of the two"),
+    .init("sample @run --prompt=--length --length 3 --length 4", says: "--length 3 and --length 4"),
     .init("train --set hello --tokens bytes --run @new", says: "--tokens bytes: expected a text"),
     .init("train --set hello --stream --run @new", says: "--stream: expected a text"),
     .init("train --set hello --batch-size 4 --run @new", says: "--batch-size 4", "expected 1"),

@@ -14,13 +14,13 @@ final class LiveCoordinator {
 
     private static let training = [
         "--set", "addition", "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--steps", "300",
-        "--validation-every", "100000", "--checkpoint-every", "100000", "--json",
+        "--validation-every", "100000", "--checkpoint-every", "100000",
     ]
 
     /// What the same training gives with nobody about.
     static let expected = Result {
         let place = try Workplace()
-        return try place.run(["train", "--run", "\(place.path)/run"] + training).member("parameters_sha256")
+        return try place.run(["train", "--run", "\(place.path)/run", "--json"] + training).member("parameters_sha256")
     }
 
     init(keys withKeys: Bool = false, _ options: [String] = []) throws {
@@ -33,8 +33,10 @@ final class LiveCoordinator {
             #expect(try place.run(["keys", "new", keys]).code == 0)
             arguments += ["--keys", keys]
         }
-        // The last of two equal options counts.
-        let started = try place.start(arguments + Self.training + options)
+        // One that is given stands in the place of the usual.
+        let usual = stride(from: 0, to: Self.training.count - 1, by: 2).map { Self.training[$0...$0 + 1] }
+            .filter { !options.contains($0[$0.startIndex]) }.flatMap(\.self)
+        let started = try place.start(arguments + usual + ["--json"] + options)
         process = started
         let isReady = started.wait { started.errors.contains("--connect ") }
         #expect(isReady, "\(started.errors)")
