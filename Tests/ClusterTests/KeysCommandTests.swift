@@ -135,6 +135,18 @@ struct `The keys` {
         #expect(second.wait().code == 0)
     }
 
+    @Test(arguments: [false, true])
+    func `are missed in one line where whoever is connected to never says a word`(hasKeys: Bool) throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let listener = try Listener()
+        let outcome = try place.run(
+            ["worker", "--connect", "tcp://127.0.0.1:\(listener.port)"] + (hasKeys ? ["--keys", keys] : []))
+        #expect(outcome.code == 3 && outcome.output.isEmpty, "\(outcome)")
+        #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+    }
+
     @Test func `let a worker in as soon as they are made, and drop it when they are revoked, while the run goes on`()
         throws
     {

@@ -33,6 +33,30 @@ struct `A worker whose connection brings nothing` {
         try coordinator.close(linger: .zero)
     }
 
+    @Test func `says nothing of waiting while a coordinator that has no room answers it`() throws {
+        let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
+        let started = try Started.worker(of: coordinator, makeModel: { _ in nil })
+        let begun = ContinuousClock.now
+        while ContinuousClock.now - begun < .seconds(4) {
+            guard case .message(let message)? = try coordinator.receive(within: .milliseconds(50)),
+                let sender = message.sender
+            else { continue }
+            let (header, payload) = Coordination.Message(
+                .refused(Refusal(.full, "there are 64 workers")), run: .none, incarnation: 0
+            ).encoded()
+            _ = try coordinator.send([.bytes(header + payload)], to: sender)
+        }
+        #expect(started.notes.isEmpty, "\(started.notes)")
+        let (header, payload) = Coordination.Message(.stop(reason: "enough"), run: .none, incarnation: 0).encoded()
+        while started.end.sentence == nil {
+            guard case .message(let message)? = try coordinator.receive(within: .milliseconds(50)),
+                let sender = message.sender
+            else { continue }
+            _ = try coordinator.send([.bytes(header + payload)], to: sender)
+        }
+        try coordinator.close(linger: .zero)
+    }
+
     @Test(arguments: ["tcp://192.0.2.2:7999", "inproc://elsewhere", "nowhere"])
     func `is sent nowhere else by a welcome that names another place`(place: String) throws {
         let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
@@ -76,8 +100,14 @@ struct `A worker whose connection brings nothing` {
         private let loop: WorkerLoop
         private let context: Context
         let end = End()
+        private let said: Said
+        var notes: [String] { said.lines.withLock { $0 } }
 
-        private init(_ loop: WorkerLoop, _ context: Context) { (self.loop, self.context) = (loop, context) }
+        private final class Said: Sendable { let lines = Mutex<[String]>([]) }
+
+        private init(_ loop: WorkerLoop, _ context: Context, _ said: Said) {
+            (self.loop, self.context, self.said) = (loop, context, said)
+        }
 
         /// Binds a coordinator's socket and starts a worker of it.
         static func worker(
@@ -85,10 +115,12 @@ struct `A worker whose connection brings nothing` {
             makeModel: @escaping WorkerModelMaker
         ) throws -> Started {
             let endpoint = try coordinator.bind(Endpoint("tcp://127.0.0.1:*"))
+            let said = Said()
             let loop = WorkerLoop(
                 connectingTo: endpoint, identity: WorkerLoop.freshName(), keys: nil, parent: nil,
-                reconnectsAfter: reconnectsAfter, makeModel: makeModel, note: { _ in })
-            let worker = Started(loop, try sharedContext.get())
+                reconnectsAfter: reconnectsAfter, makeModel: makeModel,
+                note: { line in said.lines.withLock { $0.append(line) } })
+            let worker = Started(loop, try sharedContext.get(), said)
             Thread.detachNewThread { worker.run() }
             return worker
         }

@@ -38,8 +38,12 @@ struct HandshakeWatch {
         }
     }
 
-    /// Whether there is somebody, though nobody to work for.
-    var isFailing: Bool { failures > 0 && !isChild }
+    /// Whether there is somebody of whom it is not settled yet whether this worker can work for him: what is to be said comes as the
+    /// verdict, or not before a verdict would have come.
+    func isUndecided(at now: Duration) -> Bool {
+        guard !isChild else { return false }
+        return failures > 0 || waitingSince.map { now - $0 <= Self.longestWait } ?? false
+    }
 
     /// The last line of a worker that cannot take part; nil while it may still come to work.
     func verdict(at now: Duration) -> String? {

@@ -110,7 +110,8 @@ package final class WorkerLoop {
         try perform(event, socket, context)
         var lastTick = clock.now
         while ending == nil {
-            if isWaiting, !handshake.isFailing, machine.isRegistered || clock.now - begun > .seconds(2) {
+            let isDue = clock.now - begun > .seconds(2) && !handshake.isUndecided(at: clock.now - begun)
+            if isWaiting, machine.isRegistered || (isDue && !machine.isRefused) {
                 isWaiting = false
                 if !machine.isRegistered { note("waiting for a coordinator at \(endpoint)") }
             }

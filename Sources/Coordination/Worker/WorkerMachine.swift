@@ -43,6 +43,9 @@ package struct WorkerMachine: Sendable {
         self.configuration = configuration
     }
 
+    /// Whether the coordinator has said that it has no room, and may say so until this worker gives up.
+    package var isRefused: Bool { roomRefusal != nil }
+
     /// Takes one event in and says what is to be done, in order.
     package mutating func handle(_ event: WorkerEvent, at instant: Duration) -> [WorkerDirective] {
         now = max(now, instant)
