@@ -21,6 +21,8 @@ package struct SafetensorsError: Error, Sendable, CustomStringConvertible {
         case noSuchTensor
         /// It is there, with another type or shape.
         case unexpected
+        /// It holds a value that is not finite, where all must be.
+        case notFinite
     }
 
     package let code: Code

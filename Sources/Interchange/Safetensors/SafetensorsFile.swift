@@ -145,6 +145,21 @@ extension SafetensorsFile {
         try values(name, shape: shape)
     }
 
+    /// Reads a tensor's numbers, which are to be computed with.
+    ///
+    /// - Throws: `notFinite` for the first that is none or infinite, with its place in the tensor.
+    package func finiteFloats(_ name: String, shape: [Int]? = nil) throws(SafetensorsError) -> [Float] {
+        let values = try floats(name, shape: shape)
+        guard let first = values.firstIndex(where: { !$0.isFinite }) else { return values }
+        var (place, rest) = ([Int](), first)
+        for count in (self[name]?.shape ?? []).reversed() {
+            place.insert(rest % count, at: 0)
+            rest /= count
+        }
+        throw SafetensorsError(
+            .notFinite, source.name, "tensor \(name.quoted): \(values[first]) at \(place); expected finite numbers")
+    }
+
     /// Reads a tensor's numbers into memory that the caller has, which must hold exactly as many.
     package func read<Element: TensorElement>(
         _ name: String, shape: [Int], into destination: inout MutableSpan<Element>

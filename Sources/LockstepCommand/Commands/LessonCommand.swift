@@ -81,7 +81,7 @@ struct LessonCommand: ParsableCommand {
                 try names.map { name in
                     (
                         marked.isEmpty ? name : String(name.dropFirst(8)),
-                        Tensor(try file.floats(name), shape: file[name]?.shape ?? [])
+                        Tensor(try file.finiteFloats(name), shape: file[name]?.shape ?? [])
                     )
                 }, uniquingKeysWith: { first, _ in first })
         } catch {

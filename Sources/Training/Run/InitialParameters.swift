@@ -52,7 +52,7 @@ package struct InitialParameters: Codable, Sendable, Equatable {
         // All are read before any is changed.
         var values: [[Float]] = []
         for (name, parameter) in parameters {
-            do { values.append(try file.floats(name, shape: parameter.shape)) } catch {
+            do { values.append(try file.finiteFloats(name, shape: parameter.shape)) } catch {
                 throw ConfigurationError(description: "--init-from \(error)")
             }
         }

@@ -118,6 +118,32 @@ struct `A file is answered with one line and exit code 2` {
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/new"))
     }
 
+    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    func `of parameters of which one is no number`(value: Float) throws {
+        let place = try Workplace()
+        let whole = try Wrecks.shared.resolve("@run/checkpoints/step-00000006/parameters.safetensors", place.path)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+        // The last value of the last tensor by name, of the widths that the run was given.
+        for (place, byte) in unsafe withUnsafeBytes(of: value.bitPattern.littleEndian, Array.init).enumerated() {
+            bytes[bytes.count - 4 + place] = byte
+        }
+        let file = "\(place.path)/bad.safetensors"
+        try bytes.write(to: URL(fileURLWithPath: file))
+        let text = try Wrecks.shared.resolve("@text", place.path)
+        for command in [
+            ["train", "--data", text, "--hidden-size", "8", "--init-from", file, "--run", "\(place.path)/run"],
+            ["lesson", "gru", "--initial", file],
+        ] {
+            let outcome = try place.run(command)
+            expect(refused: outcome)
+            #expect(
+                outcome.errors.contains(
+                    "\(file): tensor \"recurrent.weight_ih_l1\": \(value) at [31, 7]; expected finite"),
+                "\(outcome.errors)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
+    }
+
     @Test func `that has changed since the run began`() throws {
         let place = try Workplace()
         let file = try place.text()
