@@ -81,6 +81,74 @@ struct `The keys` {
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
     }
 
+    /// Who is on the list, with what a coordinator and a worker need of them.
+    private func expectWhole(_ keys: String, _ names: [String], _ place: borrowing Workplace) throws {
+        let listing = try place.run(["keys", "list", keys])
+        #expect(listing.code == 0, "\(listing)")
+        #expect(
+            listing.output.split(separator: "\n").dropFirst().map { $0.prefix { $0 != " " } } == names.map { $0[...] })
+        for name in names {
+            // Without a coordinator there: the keys are read first, and what comes then is another sentence.
+            let own = "\(keys)/workers/\(name)"
+            let worker = try place.run(["worker", "--connect", "inproc://x", "--keys", own])
+            #expect(worker.errors.contains("reaches no other process"), "\(worker)")
+            let secret = try String(contentsOfFile: "\(own)/worker.key_secret", encoding: .utf8)
+            let listed = try String(contentsOfFile: "\(keys)/allowed/\(name).key", encoding: .utf8)
+            let key = try #require(listed.split(separator: "\n").first { $0.contains("public-key") })
+            #expect(secret.contains(key))
+        }
+        let hidden = try FileManager.default.subpathsOfDirectory(atPath: keys).filter { $0.contains(".new") }
+        #expect(hidden.isEmpty)
+    }
+
+    @Test(arguments: [
+        "mkdir -m 700 workers/NAME", "mkdir -m 700 workers/NAME && cp coordinator.key workers/NAME/",
+        "cp -r workers/worker workers/NAME", "cp -r workers/worker workers/.new-NAME",
+        "mkdir -m 700 workers/.new-NAME && head -c 70 coordinator.key > workers/.new-NAME/worker.key_secret.new",
+        "head -c 70 coordinator.key > allowed/NAME.key.new",
+    ])
+    func `of a name are whole although whoever was to make them was killed at it`(left: String) throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let lines = left.replacingOccurrences(of: "NAME", with: "second")
+        #expect(try place.shell("cd keys && \(lines)").code == 0)
+        #expect(try !place.run(["keys", "list", keys]).output.contains("second"))
+        #expect(try place.run(["keys", "add", keys, "second"]).code == 0)
+        try expectWhole(keys, ["second", "worker"], place)
+    }
+
+    @Test(arguments: [true, false]) func `are there whole or not at all when the disk takes no more`(dies: Bool) throws
+    {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        let command = "'\(Workplace.executable("lockstep"))' keys"
+        // No file may have a byte: the system ends who writes one, or says so.
+        let full = "\(dies ? "" : "trap '' XFSZ;") ulimit -f 0;"
+        func refuse(_ line: String) throws {
+            let outcome = try place.shell("( \(full) \(command) \(line) ) 2>&1 | cat; exit ${PIPESTATUS[0]}")
+            #expect(outcome.code == (dies ? 128 + SIGXFSZ : 1), "\(outcome)")
+            if !dies { #expect(outcome.output.filter { $0 == "\n" }.count == 1, "\(outcome.output)") }
+        }
+        try refuse("new keys")
+        #expect(FileManager.default.fileExists(atPath: keys) == dies)
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        try refuse("add keys second")
+        #expect(!FileManager.default.fileExists(atPath: "\(keys)/allowed/second.key"))
+        #expect(try place.run(["keys", "add", keys, "second"]).code == 0)
+        try expectWhole(keys, ["second", "worker"], place)
+    }
+
+    @Test func `are made by one process at a time`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let all = try (0..<8).map { try place.start(["keys", "add", keys, "n\($0 % 2)"]) }
+        let codes = all.map { $0.wait().code }
+        #expect(codes.filter { $0 == 0 }.count == 2 && codes.filter { $0 == 2 }.count == 6, "\(codes)")
+        try expectWhole(keys, ["n0", "n1", "worker"], place)
+    }
+
     @Test func `stay among the revoked, every one of a name that was given again`() throws {
         let place = try Workplace()
         let keys = "\(place.path)/keys"

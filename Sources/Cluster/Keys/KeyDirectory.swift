@@ -27,7 +27,7 @@ package struct KeyDirectory: Sendable {
     package init(_ path: String) throws(ClusterError) {
         self.path = path
         try PrivateFile.checkDirectory(path)
-        guard FileManager.default.fileExists(atPath: coordinatorSecret) else {
+        guard try PrivateFile.names(in: path).contains(Self.secretName) else {
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no coordinator's keys in it; expected a directory that `lockstep keys new` made")
@@ -38,39 +38,86 @@ package struct KeyDirectory: Sendable {
     private init(new path: String) { self.path = path }
 
     /// Makes the coordinator's pair, and that of a first worker, named `worker`.
+    ///
+    /// All of it is made in a directory within, and gets its place when it is whole.
     package static func create(_ path: String) throws -> KeyDirectory {
-        if FileManager.default.fileExists(atPath: path) {
+        let draft = "\(path)/.new"
+        let isNew = !FileManager.default.fileExists(atPath: path)
+        if isNew {
+            try PrivateFile.makeDirectory(path)
+        } else {
             try PrivateFile.checkDirectory(path)
-            guard try FileManager.default.contentsOfDirectory(atPath: path).isEmpty else {
+            guard try PrivateFile.names(in: path).allSatisfy({ $0 == ".new" }) else {
                 throw ClusterError(
                     exitCode: 2, "keys \(path): not empty; expected a new directory, nothing was changed")
             }
-        } else {
-            try PrivateFile.makeDirectory(path)
+            PrivateFile.remove(draft)
         }
-        let directory = KeyDirectory(new: path)
-        for part in [directory.allowed, directory.revoked, directory.workers] { try PrivateFile.makeDirectory(part) }
-        let pair = try CurvePair.generate()
-        try PrivateFile.create(directory.coordinatorPublic, KeyFile.publicText(pair.publicKey, of: "the coordinator"))
-        try directory.add("worker")
-        // Last: the directory counts as one from here on.
-        try PrivateFile.create(directory.coordinatorSecret, KeyFile.secretText(pair, of: "the coordinator"))
-        return directory
+        do {
+            try PrivateFile.makeDirectory(draft)
+            let new = KeyDirectory(new: draft)
+            for part in [new.allowed, new.revoked, new.workers] { try PrivateFile.makeDirectory(part) }
+            let pair = try CurvePair.generate()
+            try PrivateFile.create(new.coordinatorPublic, KeyFile.publicText(pair.publicKey, of: "the coordinator"))
+            try new.add("worker")
+            try PrivateFile.create(new.coordinatorSecret, KeyFile.secretText(pair, of: "the coordinator"))
+            try PrivateFile.synchronize(directory: draft)
+        } catch {
+            PrivateFile.remove(isNew ? path : draft)
+            throw error
+        }
+        // Last its secret: the directory counts as one from there on.
+        for name in try PrivateFile.names(in: draft) where name != secretName {
+            try PrivateFile.rename("\(draft)/\(name)", to: "\(path)/\(name)")
+        }
+        try PrivateFile.rename("\(draft)/\(secretName)", to: "\(path)/\(secretName)")
+        PrivateFile.remove(draft)
+        try PrivateFile.synchronize(directory: path)
+        try PrivateFile.synchronize(directory: URL(fileURLWithPath: path).deletingLastPathComponent().path)
+        return KeyDirectory(new: path)
     }
 
-    /// Makes a worker's pair, its directory, and its place on the allow-list.
+    /// Makes a worker's pair, its directory, and its place on the allow-list: all of it, or nothing that counts.
+    ///
+    /// A worker is one whose key is on the list, which comes last. Whatever else lies under the name was left by a process that was
+    /// killed before, or by a revocation; it admits nobody, and makes room.
     package func add(_ name: String) throws {
         try Self.check(name)
-        let (list, own) = ("\(allowed)/\(name).key", workerDirectory(name))
-        guard !FileManager.default.fileExists(atPath: list), !FileManager.default.fileExists(atPath: own) else {
-            throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
+        try alone {
+            let (list, own, draft) = ("\(allowed)/\(name).key", workerDirectory(name), "\(workers)/.new-\(name)")
+            guard !FileManager.default.fileExists(atPath: list) else {
+                throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
+            }
+            let server = try KeyFile.readPublic(coordinatorPublic)
+            let pair = try CurvePair.generate()
+            PrivateFile.remove(draft)
+            do {
+                try PrivateFile.makeDirectory(draft)
+                try PrivateFile.create("\(draft)/coordinator.key", KeyFile.publicText(server, of: "the coordinator"))
+                try PrivateFile.create("\(draft)/worker.key_secret", KeyFile.secretText(pair, of: "worker \(name)"))
+                try PrivateFile.synchronize(directory: draft)
+                PrivateFile.remove(own)
+                try PrivateFile.rename(draft, to: own)
+                try PrivateFile.synchronize(directory: workers)
+                try PrivateFile.create(list, KeyFile.publicText(pair.publicKey, of: "worker \(name)"))
+            } catch {
+                PrivateFile.remove(draft)
+                PrivateFile.remove(own)
+                throw error
+            }
+            try PrivateFile.synchronize(directory: allowed)
         }
-        let server = try KeyFile.readPublic(coordinatorPublic)
-        let pair = try CurvePair.generate()
-        try PrivateFile.makeDirectory(own)
-        try PrivateFile.create("\(own)/coordinator.key", KeyFile.publicText(server, of: "the coordinator"))
-        try PrivateFile.create("\(own)/worker.key_secret", KeyFile.secretText(pair, of: "worker \(name)"))
-        try PrivateFile.create(list, KeyFile.publicText(pair.publicKey, of: "worker \(name)"))
+    }
+
+    /// Does `body` while no other process makes keys here.
+    private func alone(_ body: () throws -> Void) throws {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw PrivateFile.failure("keys \(path)", errno) }
+        defer { close(descriptor) }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw PrivateFile.failure("keys \(path)", errno) }
+        }
+        try body()
     }
 
     /// Takes a worker off the allow-list; a coordinator that runs drops it within seconds.
@@ -85,7 +132,7 @@ package struct KeyDirectory: Sendable {
         }
         if !FileManager.default.fileExists(atPath: revoked) { try PrivateFile.makeDirectory(revoked) }
         guard unsafe rename("\(allowed)/\(name).key", placeAmongRevoked(name)) == 0 else {
-            throw ClusterError("keys \(path): \(unsafe String(cString: strerror(errno)))")
+            throw PrivateFile.failure("keys \(path)", errno)
         }
         // The copy here is of no use any more, and the name is free.
         try? FileManager.default.removeItem(atPath: workerDirectory(name))
@@ -156,7 +203,7 @@ package struct KeyDirectory: Sendable {
     /// The files of a list, by name, each with its key or with what is wrong with it.
     private func read(_ directory: String) throws -> [(name: String, key: Result<CurvePublicKey, ClusterError>)] {
         guard FileManager.default.fileExists(atPath: directory) else { return [] }
-        return try FileManager.default.contentsOfDirectory(atPath: directory).sorted().compactMap { file in
+        return try PrivateFile.names(in: directory).compactMap { file in
             guard file.hasSuffix(".key") else { return nil }
             let name = String(file.dropLast(4))
             let key = Result { () throws(ClusterError) in
@@ -182,7 +229,8 @@ package struct KeyDirectory: Sendable {
     }
 
     private var coordinatorPublic: String { "\(path)/coordinator.key" }
-    private var coordinatorSecret: String { "\(path)/coordinator.key_secret" }
+    private static let secretName = "coordinator.key_secret"
+    private var coordinatorSecret: String { "\(path)/\(Self.secretName)" }
     var allowed: String { "\(path)/allowed" }
     private var revoked: String { "\(path)/revoked" }
     private var workers: String { "\(path)/workers" }

@@ -27,7 +27,7 @@ package struct WorkerKeys: Sendable {
                 FileManager.default.fileExists(atPath: "\($0)/worker.key_secret")
             } ?? path
         for directory in own == path ? [path] : [path, own] { try PrivateFile.checkDirectory(directory) }
-        guard FileManager.default.fileExists(atPath: "\(own)/worker.key_secret") else {
+        guard try PrivateFile.names(in: own).contains("worker.key_secret") else {
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no worker's keys in it; expected a directory workers/NAME that `lockstep keys new` or `keys add` made"

@@ -38,7 +38,7 @@ enum PrivateFile {
 
     /// Writes a file that was not there, of mode 0600, on the disk before anybody finds it under its name.
     static func create(_ path: String, _ text: String) throws(ClusterError) {
-        func refuse() -> ClusterError { ClusterError("key file \(path): \(unsafe String(cString: strerror(errno)))") }
+        func refuse() -> ClusterError { failure("key file \(path)", errno) }
         let draft = "\(path).new"
         unsafe unlink(draft)
         let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -56,13 +56,44 @@ enum PrivateFile {
 
     /// Makes a directory of mode 0700.
     static func makeDirectory(_ path: String) throws(ClusterError) {
-        guard unsafe mkdir(path, 0o700) == 0 else {
-            throw ClusterError(exitCode: 2, "directory \(path): \(unsafe String(cString: strerror(errno)))")
+        guard unsafe mkdir(path, 0o700) == 0 else { throw failure("directory \(path)", errno) }
+    }
+
+    /// Gives a file or a directory its name, in place of nothing.
+    static func rename(_ old: String, to new: String) throws(ClusterError) {
+        guard unsafe Foundation.rename(old, new) == 0 else { throw failure("keys \(new)", errno) }
+    }
+
+    /// Returns when the names in a directory are on the disk.
+    static func synchronize(directory path: String) throws(ClusterError) {
+        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("directory \(path)", errno) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw failure("directory \(path)", errno) }
+    }
+
+    /// Names in a directory, in order.
+    static func names(in path: String) throws(ClusterError) -> [String] {
+        guard unsafe access(path, R_OK | X_OK) == 0 else { throw failure("directory \(path)", errno) }
+        do { return try FileManager.default.contentsOfDirectory(atPath: path).sorted() } catch {
+            throw ClusterError(exitCode: 2, "directory \(path): cannot be read; expected one of keys")
         }
+    }
+
+    /// Removes a file or a directory with all that is in it, or nothing.
+    static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The system's refusal: what the user named is at fault, or the disk is full or broken.
+    static func failure(_ what: String, _ number: Int32) -> ClusterError {
+        let isSystems = [ENOSPC, EDQUOT, EFBIG, EIO, EMFILE, ENFILE, ENOMEM].contains(number)
+        return ClusterError(exitCode: isSystems ? 1 : 2, "\(what): \(unsafe String(cString: strerror(number)))")
     }
 
     /// Refuses a directory that others can enter.
     static func checkDirectory(_ path: String) throws(ClusterError) {
-        do { try PrivateDirectory.check(path) } catch { throw ClusterError(exitCode: 2, "\(error)") }
+        do { try PrivateDirectory.check(path) } catch {
+            let expected = error.code == ENOENT ? "; expected one of mode 0700, of this user" : ""
+            throw ClusterError(exitCode: 2, "\(error)\(expected)")
+        }
     }
 }
