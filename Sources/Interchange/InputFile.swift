@@ -15,7 +15,13 @@ package final class InputFile: Sendable {
         let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followsLinks ? 0 : O_NOFOLLOW)
         var descriptor: Int32
         repeat { descriptor = unsafe open(path, flags) } while descriptor < 0 && errno == EINTR
-        guard descriptor >= 0 else { throw FileFailure("open", path, number: errno) }
+        guard descriptor >= 0 else {
+            // The system's words would be of too many links.
+            if !followsLinks, errno == ELOOP, Self.isLink(path) {
+                throw FileFailure("open", path, reason: "it is a symbolic link; expected a regular file")
+            }
+            throw FileFailure("open", path, number: errno)
+        }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0 else {
             let number = errno
@@ -35,6 +41,27 @@ package final class InputFile: Sendable {
     }
 
     deinit { close(descriptor) }
+
+    /// `SEEK_DATA`, which the C library shows to its own extensions only.
+    #if canImport(Darwin)
+        private static let seekData: Int32 = 4
+    #else
+        private static let seekData: Int32 = 3
+    #endif
+
+    private static func isLink(_ path: String) -> Bool {
+        var status = stat()
+        let isThere = unsafe lstat(path, &status) == 0
+        return isThere && status.st_mode & S_IFMT == S_IFLNK
+    }
+
+    /// The first place at or behind `offset` of which the disk holds anything: between the two all bytes are zero, and so they are up
+    /// to the end where the end is what is returned. `offset` itself where the file system cannot tell.
+    package func data(from offset: Int) -> Int {
+        let place = lseek(descriptor, off_t(offset), Self.seekData)
+        if place >= 0 { return min(Int(place), size) }
+        return errno == ENXIO ? max(offset, size) : offset
+    }
 
     /// Fills `buffer` from `offset` on; a file that ends before is a failure.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileFailure) {

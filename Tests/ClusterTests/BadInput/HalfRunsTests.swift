@@ -145,7 +145,18 @@ private let halfRuns: [HalfRun] = [
         "a directory for a summary", "rm summary.json; mkdir summary.json", ["resume"],
         says: "summary.json: not a regular"),
     .init(
-        "a link for a ledger", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["resume", "verify"], says: "ledger.jsonl"),
+        "a link for a ledger", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["verify", "diff"],
+        says: "ledger.jsonl: it is a symbolic link; expected a regular file"),
+    .init(
+        "a link for a ledger, to be written to", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["resume"],
+        says: "ledger.jsonl: not a regular file but a symbolic link; expected"),
+    .init(
+        "a link for metrics", "rm metrics.jsonl; ln -s l metrics.jsonl", ["resume"],
+        says: "metrics.jsonl: not a regular file but a symbolic link that leads nowhere; expected"),
+    .init("a ledger of 10 GB", "truncate -s 10G ledger.jsonl", ["verify", "diff"], says: "line 7 is not a line"),
+    .init(
+        "manifests cut short", "truncate -s -9 checkpoints/*/manifest.json", ["resume", "sample", "evaluate"],
+        says: "manifest.json: cut short"),
     .init("a directory for latest", "rm latest; mkdir latest", ["resume"], says: "latest: not a regular file"),
     .init("a directory for metrics", "rm metrics.jsonl; mkdir metrics.jsonl", ["resume"], says: "metrics.jsonl"),
     .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume"], says: "metrics.jsonl"),
@@ -165,6 +176,20 @@ private let harmless: [(what: String, damage: String, verified: String?)] = [
 
 @Suite(.tags(.processes), .timeLimit(.minutes(5)))
 struct `A run that is half there` {
+    @Test(arguments: ["ledger.jsonl", "metrics.jsonl"])
+    func `goes on when gigabytes of nothing follow its lines, which it does not read`(file: String) throws {
+        let place = try Workplace()
+        let whole = try Wrecks.shared.resolve("@run", place.path)
+        #expect(try place.shell("cp -r '\(whole)' half && truncate -s 10G half/\(file)").code == 0)
+        let outcome = try place.run(["resume", "\(place.path)/half"])
+        // Read piece by piece, they would be many lines, or a torn one besides.
+        let notes = outcome.errors.split(separator: "\n").filter { $0.contains(file) }
+        #expect(outcome.code == 0 && notes.count == 1 && notes[0].contains("line 7 is no"), "\(outcome)")
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/half/\(file)"))
+                == Data(contentsOf: URL(fileURLWithPath: "\(whole)/\(file)")))
+    }
+
     @Test(arguments: halfRuns)
     fileprivate func `is refused by every command that needs what is missing, and stays as it is`(half: HalfRun) throws
     {

@@ -15,6 +15,8 @@ struct LineReader {
     private var buffer: [UInt8] = []
     private var position = 0
     private var fileOffset = 0
+    /// Whether what was handed out last was a piece of a line that is too long.
+    private var isAmidLine = false
 
     init(path: String) throws(RunError) {
         file = try RunError.reading { () throws(FileFailure) in try InputFile(path: path, followsLinks: false) }
@@ -24,6 +26,11 @@ struct LineReader {
     var isAtEnd: Bool { position == buffer.count && fileOffset >= file.size }
 
     mutating func next() throws(RunError) -> Line? {
+        if isAmidLine {
+            // Of a file that is sparse, gigabytes of zeros need not be read to find that there is no newline among them.
+            fileOffset = file.data(from: fileOffset)
+            (buffer, position, isAmidLine) = ([], 0, false)
+        }
         while true {
             if let newline = buffer[position...].firstIndex(of: UInt8(ascii: "\n")) {
                 let line = buffer[position..<newline]
@@ -33,6 +40,7 @@ struct LineReader {
             let rest = buffer.count - position
             guard rest <= Self.lineLimit, fileOffset < file.size else {
                 defer { position = buffer.count }
+                isAmidLine = rest > Self.lineLimit
                 return rest == 0 ? nil : Line(bytes: buffer[position...], end: nil)
             }
             let range = fileOffset..<min(fileOffset + Self.lineLimit, file.size)
