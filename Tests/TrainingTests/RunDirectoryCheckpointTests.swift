@@ -143,8 +143,11 @@ internal import Training
             for file in files {
                 for count in file.bytes.indices {
                     try T.write(file.bytes.prefix(count), to: file.path)
+                    // What a manifest says is sealed, and whole without its last newline.
+                    let isWhole = file.path.hasSuffix("/manifest.json") && count == file.bytes.count - 1
                     #expect(
-                        T.error { try directory.checkpoint(step: 4) } != nil, "\(file.path): the first \(count) bytes")
+                        (T.error { try directory.checkpoint(step: 4) } == nil) == isWhole,
+                        "\(file.path): the first \(count) bytes")
                 }
                 try T.write(file.bytes, to: file.path)
             }

@@ -9,7 +9,7 @@ struct RunClaims {
     let summary: RunSummary?
     let latest: (isThere: Bool, step: UInt64?)
     /// Steps that have a checkpoint, whole or not.
-    let checkpoints: Set<UInt64>
+    private(set) var checkpoints: Set<UInt64>
     /// By step.
     let metrics: [UInt64: [MetricsRecord]]
     /// A sentence about the first line of `metrics.jsonl` that is no record; nil when all are.
@@ -41,7 +41,18 @@ struct RunClaims {
         self.metrics = metrics
         metricsDamage = damage
         self.faults = faults
-        furthest = [checkpoints.max(), summary?.steps, metrics.keys.max()].compactMap(\.self).max() ?? 0
+    }
+
+    /// Passes over empty directories that are called as checkpoints after the ledger's last step would be: none was ever written there.
+    ///
+    /// - Returns: a sentence about each.
+    mutating func passOverEmpty(after last: UInt64, in directory: RunDirectory) -> [String] {
+        let store = CheckpointStore(run: directory.path)
+        let empty = checkpoints.filter { $0 > last && store.isEmpty($0) }.sorted()
+        checkpoints.subtract(empty)
+        return empty.map {
+            "\(directory.path)/checkpoints/\(CheckpointStore.name($0)): skipped: an empty directory, and the ledger ends at step \(last)"
+        }
     }
 
     /// The records, and a sentence about the first line that is none.
@@ -72,7 +83,7 @@ struct RunClaims {
     }
 
     /// The latest step that anything speaks of: all before it were over and done with.
-    let furthest: UInt64
+    var furthest: UInt64 { [checkpoints.max(), summary?.steps, metrics.keys.max()].compactMap(\.self).max() ?? 0 }
 
     /// Whether the record of a step, if it is to have one, must have been written.
     ///

@@ -33,7 +33,8 @@ package struct RunVerification {
         let origin = try record.checkedOrigin(in: directory) ?? LedgerLine.noHash
         let source = try record.openSource(of: path)
         let survey: LedgerSurvey
-        (claims, survey) = try Self.look(at: directory, from: origin)
+        let passedOver: [String]
+        (claims, survey, passedOver) = try Self.look(at: directory, from: origin)
         beginning = survey.origin ?? origin
         ledgerEnd = Self.end(of: survey, claims, in: directory.ledgerPath)
         let last = ledgerEnd == nil ? survey.steps : max(survey.steps, min(claims.furthest, record.configuration.steps))
@@ -61,7 +62,9 @@ package struct RunVerification {
             )
         }
         self.threads = threads
-        (start, notes) = try Self.beginning(directory, before: steps.lowerBound, claims, survey)
+        let skipped: [String]
+        (start, skipped) = try Self.beginning(directory, before: steps.lowerBound, claims, survey)
+        notes = passedOver + skipped
         trainer = Trainer(record.configuration, source: source)
         if let start {
             try trainer.restore(start)
@@ -77,14 +80,15 @@ package struct RunVerification {
     /// is a contradiction.
     private static func look(
         at directory: RunDirectory, from origin: [UInt8]
-    ) throws -> (RunClaims, LedgerSurvey) {
+    ) throws -> (RunClaims, LedgerSurvey, notes: [String]) {
         var attempts = 0
         while true {
-            let claims = try RunClaims(directory)
+            var claims = try RunClaims(directory)
             let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
+            let notes = claims.passOverEmpty(after: survey.steps, in: directory)
             attempts += 1
-            if claims.beyond(survey.steps) == nil { return (claims, survey) }
-            if attempts >= 3, attempts == 50 || !RunLock.isHeld(directory.path) { return (claims, survey) }
+            if claims.beyond(survey.steps) == nil { return (claims, survey, notes) }
+            if attempts >= 3, attempts == 50 || !RunLock.isHeld(directory.path) { return (claims, survey, notes) }
             Thread.sleep(forTimeInterval: 0.1)
         }
     }

@@ -170,6 +170,8 @@ private let harmless: [(what: String, damage: String, verified: String?)] = [
     ("no summary", "rm summary.json", nil),
     ("half a summary", "echo '{' > summary.json", "summary.json: it is not JSON"),
     ("no metrics", "rm metrics.jsonl", "metrics.jsonl has no record of the step; expected one"),
+    ("an empty directory for a checkpoint", "mkdir checkpoints/step-99999999", nil),
+    ("manifests without their last newline", "truncate -s -1 checkpoints/*/manifest.json", nil),
     ("metrics of words", "echo x > metrics.jsonl", "metrics.jsonl: line 1: it is not JSON"),
     ("no lock", "rm lock", nil), ("no incarnation", "rm incarnation", nil),
 ]
@@ -205,6 +207,20 @@ struct `A run that is half there` {
             #expect(outcome.errors.contains(place.path), "\(command): \(outcome.errors)")
         }
         #expect(try contents(of: run) == before)
+    }
+
+    @Test func `says once what lies in the place of a checkpoint and is none`() throws {
+        let place = try Workplace()
+        let whole = try Wrecks.shared.resolve("@run", place.path)
+        #expect(try place.shell("cp -r '\(whole)' half && mkdir half/checkpoints/step-99999999").code == 0)
+        for command in ["resume", "verify", "sample"] {
+            let outcome = try place.run(
+                [command, "\(place.path)/half"] + (command == "sample" ? ["--length", "5"] : []))
+            #expect(outcome.code == 0, "\(command): \(outcome)")
+            #expect(
+                outcome.errors.components(separatedBy: "step-99999999: ").count == 2
+                    && outcome.errors.contains("an empty directory"), "\(command): \(outcome.errors)")
+        }
     }
 
     @Test(arguments: harmless.map(\.what))

@@ -43,8 +43,11 @@ struct CheckpointManifest: Codable, Sendable, Equatable {
         let bytes = try RunError.reading { () throws(FileFailure) in
             try InputFile.contents(of: manifestPath, limit: 1 << 20, followsLinks: false)
         }
-        guard bytes.last == UInt8(ascii: "\n") else { throw RunError(.damaged, "\(manifestPath): cut short") }
-        return try JSONText.decode(CheckpointManifest.self, from: bytes, path: manifestPath)
+        do { return try JSONText.decode(CheckpointManifest.self, from: bytes, path: manifestPath) } catch {
+            // Without its last newline alone it is whole: what it says is sealed.
+            guard !bytes.isEmpty, bytes.last != UInt8(ascii: "\n") else { throw error }
+            throw RunError(.damaged, "\(manifestPath): cut short", cause: error)
+        }
     }
 
     /// What is wrong with the manifest by itself, as the end of a sentence; nil when nothing is.

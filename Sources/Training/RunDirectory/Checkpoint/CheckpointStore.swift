@@ -32,6 +32,9 @@ struct CheckpointStore: Sendable {
         return try FileSystem.names(in: directory).compactMap { Self.step($0) }.sorted(by: >)
     }
 
+    /// Whether there is nothing in the directory of a step: it is no sign that there ever was.
+    func isEmpty(_ step: UInt64) -> Bool { (try? FileSystem.names(in: path(step)))?.isEmpty == true }
+
     /// Brings the names of all checkpoints to the disk: whoever was to do so may have died before.
     func synchronizeNames() throws(RunError) {
         guard FileSystem.kind(of: directory) != nil else { return }
