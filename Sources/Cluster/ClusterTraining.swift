@@ -76,16 +76,30 @@ package enum ClusterTraining {
         return Roster(loop)
     }
 
+    /// Refuses surroundings in which no worker can be started on this machine, before anything of a run is made.
+    package static func requireRoomForWorkers() throws(ClusterError) {
+        _ = try sharesMemory()
+        do { _ = try PrivateDirectory() } catch {
+            throw ClusterError(
+                exitCode: 2, "\(error); expected TMPDIR to be a directory in which this user can make another")
+        }
+    }
+
+    /// Whether workers on this machine are to share memory with the coordinator, as the environment says.
+    private static func sharesMemory() throws(ClusterError) -> Bool {
+        switch ProcessInfo.processInfo.environment[SharedMemory.variable] {
+        case "off": return false
+        case nil, "on": return true
+        case let value?:
+            throw ClusterError(exitCode: 2, "\(SharedMemory.variable)=\(value): expected on or off")
+        }
+    }
+
     /// The memory to share with workers on this machine; nil where it is turned off, or where there is none, which is said.
     private static func sharedMemory(
         for trainer: any StepTrainer, note: (String) -> Void
     ) throws -> SharedMemory? {
-        switch ProcessInfo.processInfo.environment[SharedMemory.variable] {
-        case "off": return nil
-        case nil, "on": break
-        case let value?:
-            throw ClusterError(exitCode: 2, "\(SharedMemory.variable)=\(value): expected on or off")
-        }
+        guard try sharesMemory() else { return nil }
         do {
             return try SharedMemory(
                 parameterCount: trainer.parameterCount, packedCount: trainer.packedCount,

@@ -35,7 +35,7 @@ struct Lockstep: AsyncParsableCommand {
             try selectInstructionSet()
             try CrashPoint.requireOrders()
             FloatingPointEnvironment.prepareThread()
-            try requireCommand(CommandLine.arguments.dropFirst().first)
+            try requireCommand(Array(CommandLine.arguments.dropFirst()))
             var command = try parseAsRoot()
             try RepeatedOptions.refuse(Array(CommandLine.arguments.dropFirst()))
             if var asynchronous = command as? any AsyncParsableCommand {
@@ -48,11 +48,22 @@ struct Lockstep: AsyncParsableCommand {
         }
     }
 
-    /// Refuses a first word that is no command; the parser would only call it unexpected.
-    private static func requireCommand(_ word: String?) throws {
-        let names = configuration.subcommands.compactMap { $0.configuration.commandName }
-        guard let word, !word.hasPrefix("-"), word != "help", !names.contains(word) else { return }
-        throw UsageError("command '\(word)': \(Names(names).sentence(for: word))")
+    /// Refuses a word that is no command in the place of one; the parser would only call it unexpected, or explain all of them.
+    private static func requireCommand(_ words: [String]) throws {
+        var words = words[...]
+        let isHelp = words.first == "help"
+        if isHelp { words = words.dropFirst() }
+        var command: any ParsableCommand.Type = Lockstep.self
+        var path = "command"
+        while let word = words.popFirst(), !word.hasPrefix("-"), isHelp || word != "help" {
+            let subcommands = command.configuration.subcommands
+            guard !subcommands.isEmpty else { return }
+            guard let next = subcommands.first(where: { $0.configuration.commandName == word }) else {
+                let names = subcommands.compactMap { $0.configuration.commandName }
+                throw UsageError("\(path) '\(word)': \(Names(names).sentence(for: word))")
+            }
+            (command, path) = (next, word)
+        }
     }
 
     /// `LOCKSTEP_ISA` names the kernels to use, for comparing them; they all give the same bits.

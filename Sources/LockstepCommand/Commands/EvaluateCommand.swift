@@ -34,6 +34,7 @@ struct EvaluateCommand: ParsableCommand {
         guard threads > 0, threads <= 1024 else {
             throw UsageError("--threads \(threads): expected a whole number from 1 to 1024")
         }
+        if data?.isEmpty == true { throw UsageError("--data '': expected a text file") }
         let precision = try choice(precision, "--precision", Precision.self)
         let trained = try TrainedRun(path: directory)
         if let precision { trained.model.setPrecision(precision) }

@@ -89,6 +89,7 @@ struct TrainCommand: AsyncParsableCommand {
         let auditShare = try audit.share(hasWorkers: workers > 0)
         if chaos != nil, workers == 0 { throw UsageError("--chaos: expected --workers 1 or more beside it") }
         if workers > 0, !supervision.supervised {
+            try ClusterTraining.requireRoomForWorkers()
             return try SupervisionOptions.supervise(
                 workers: workers, audit: audit, threads: output.threads, json: output.json,
                 chaos: chaos.map { text throws(ClusterError) in try ChaosPlan(text, workers: workers) },
@@ -161,6 +162,7 @@ struct ResumeCommand: AsyncParsableCommand {
         }
         let auditShare = try audit.share(hasWorkers: workers > 0 || bind != nil)
         if workers > 0, !supervision.supervised {
+            try ClusterTraining.requireRoomForWorkers()
             return try SupervisionOptions.supervise(workers: workers, audit: audit, threads: threads, json: json)
         }
         var options = RunOptions()

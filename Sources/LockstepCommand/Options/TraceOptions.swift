@@ -13,6 +13,7 @@ struct TraceOptions: ParsableArguments {
     /// Refuses a place that cannot be written, and a file that is no trace, before anything is begun; nothing is written yet.
     func check() throws {
         guard let trace else { return }
+        guard !trace.isEmpty else { throw UsageError("--trace '': expected a place for a file") }
         let place = URL(fileURLWithPath: trace).resolvingSymlinksInPath().path
         let isThere = FileManager.default.fileExists(atPath: place)
         guard !isThere || Self.isTraceOrEmpty(place) else {

@@ -37,6 +37,9 @@ private let badNumbers: [BadInput] =
 private let badNames: [BadInput] = [
     .init("trian", says: "'trian'", "expected train, coordinator", "did you mean train?"),
     .init("lessn gru", says: "did you mean lesson?"), .init("resme @run", says: "did you mean resume?"),
+    .init("keys ad @directory x", says: "keys 'ad': expected new, add, list or revoke; did you mean add?"),
+    .init("keys frobnicate", says: "keys 'frobnicate': expected new, add, list or revoke\n"),
+    .init("help trian", says: "command 'trian'", "did you mean train?"),
     .init("frobnicate", says: "expected train, coordinator, worker"),
     .init("--versoin", says: "--versoin: no such option"),
     .init("\(text) --hiden-size 8", says: "--hiden-size: no such option; did you mean --hidden-size?"),
@@ -115,6 +118,18 @@ private let badCombinations: [BadInput] = [
     .init("coordinator --set hello --run @new", says: "--bind"), .init("worker", says: "--connect"),
     .init("worker --connect ipc://@place/s --local xyz", says: "worker name 'xyz': expected hexadecimal digits"),
     .init("lesson gru --epochs 0", says: "--epochs 0"), .init("lesson gru --lr nan", says: "--lr nan"),
+    .init("evaluate @run --data ''", says: "--data '': expected a text file"),
+    .init("\(text) --trace ''", says: "--trace '': expected a place for a file"),
+    .init(
+        "\(text) --workers 2", says: "LOCKSTEP_SHARED_MEMORY=yes: expected on or off",
+        environment: ["LOCKSTEP_SHARED_MEMORY": "yes"]),
+    .init(
+        "\(text) --workers 2", says: "/nowhere/", "expected TMPDIR to be a directory",
+        environment: ["TMPDIR": "/nowhere"]),
+    .init("resume @run --workers 2", says: "expected TMPDIR to be a directory", environment: ["TMPDIR": "/dev/null"]),
+    .init(
+        "worker --connect tcp://127.0.0.1:1", says: "/nowhere", "expected one of mode 0700",
+        environment: ["LOCKSTEP_KEYS": "/nowhere"]),
     .init("--version", says: "LOCKSTEP_ISA", "'AVX2'", environment: ["LOCKSTEP_ISA": "AVX2"]),
     .init("--version", says: "LOCKSTEP_ISA", environment: ["LOCKSTEP_ISA": " \u{2603}"]),
     .init(
