@@ -139,6 +139,34 @@ struct `The keys` {
         try expectWhole(keys, ["second", "worker"], place)
     }
 
+    @Test func `of a worker stay when the list may not be read on which it is`() throws {
+        let place = try Workplace()
+        #expect(try place.run(["keys", "new", "\(place.path)/keys"]).code == 0)
+        // The superuser may read everything, and so becomes nobody.
+        let isRoot = geteuid() == 0
+        let command =
+            "\(isRoot ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : "") '\(Workplace.executable("lockstep"))'"
+        #expect(unsafe chmod(place.path, 0o755) == 0)
+        guard try place.shell("\(command) --version").code == 0 else {
+            print("not tried: nobody may not run \(Workplace.executable("lockstep")), or there is no setpriv")
+            return
+        }
+        #expect(try place.shell(isRoot ? "chown -R 65534 keys" : "true").code == 0)
+        let secret = "\(place.path)/keys/workers/worker/worker.key_secret"
+        let before = try String(contentsOfFile: secret, encoding: .utf8)
+        for (directory, line) in [
+            ("allowed", "add keys worker"), ("allowed", "list keys"), ("workers", "add keys second"),
+            (".", "list keys"),
+        ] {
+            let outcome = try place.shell("chmod 000 keys/\(directory); \(command) keys \(line)")
+            expect(refused: outcome)
+            #expect(outcome.errors.contains("Permission denied"), "\(directory): \(outcome.errors)")
+            #expect(try place.shell("chmod 700 keys; chmod 700 keys/\(directory)").code == 0)
+        }
+        #expect(try String(contentsOfFile: secret, encoding: .utf8) == before)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/keys/workers") == ["worker"])
+    }
+
     @Test func `are made by one process at a time`() throws {
         let place = try Workplace()
         let keys = "\(place.path)/keys"

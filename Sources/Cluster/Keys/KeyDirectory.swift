@@ -85,7 +85,8 @@ package struct KeyDirectory: Sendable {
         try Self.check(name)
         try alone {
             let (list, own, draft) = ("\(allowed)/\(name).key", workerDirectory(name), "\(workers)/.new-\(name)")
-            guard !FileManager.default.fileExists(atPath: list) else {
+            // A list that cannot be looked at is no list without the name.
+            guard try !PrivateFile.names(in: allowed).contains("\(name).key") else {
                 throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
             }
             let server = try KeyFile.readPublic(coordinatorPublic)
