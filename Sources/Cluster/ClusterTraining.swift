@@ -79,6 +79,11 @@ package enum ClusterTraining {
     /// Refuses surroundings in which no worker can be started on this machine, before anything of a run is made.
     package static func requireRoomForWorkers() throws(ClusterError) {
         _ = try sharesMemory()
+        try requireRoomForSockets()
+    }
+
+    /// Refuses a place for local sockets, and for what says where they are, in which none can be made.
+    package static func requireRoomForSockets() throws(ClusterError) {
         do { _ = try PrivateDirectory() } catch {
             throw ClusterError(
                 exitCode: 2, "\(error); expected TMPDIR to be a directory in which this user can make another")

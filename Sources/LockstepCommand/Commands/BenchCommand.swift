@@ -105,6 +105,7 @@ struct BenchCommand: AsyncParsableCommand {
         if threads > 1, workers > 0 {
             throw UsageError("--threads \(threads) and --workers \(workers): expected one of the two")
         }
+        if workers > 0 { try ClusterTraining.requireRoomForWorkers() }
         let parts = max(workers, threads)
         let warmup = 3
         let configuration = workload.configuration(

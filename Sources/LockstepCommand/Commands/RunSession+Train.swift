@@ -26,6 +26,7 @@ enum Place {
             if let run, let directory = try? RunDirectory(run) { try directory.requireNotHeld() }
             throw refusal
         }
+        try ClusterTraining.requireRoomForSockets()
         return .open(endpoint, keys: keys, fallbackAfter: .seconds(fallbackAfter))
     }
 }

@@ -126,6 +126,11 @@ private let badCombinations: [BadInput] = [
     .init(
         "\(text) --workers 2", says: "/nowhere/", "expected TMPDIR to be a directory",
         environment: ["TMPDIR": "/nowhere"]),
+    .init(
+        "coordinator --bind ipc://@place/s --set hello --run @new", says: "expected TMPDIR to be a directory",
+        environment: ["TMPDIR": "/nowhere"]),
+    .init(
+        "bench --workers 2 --steps 1", says: "expected TMPDIR to be a directory", environment: ["TMPDIR": "/dev/null"]),
     .init("resume @run --workers 2", says: "expected TMPDIR to be a directory", environment: ["TMPDIR": "/dev/null"]),
     .init(
         "worker --connect tcp://127.0.0.1:1", says: "/nowhere", "expected one of mode 0700",
