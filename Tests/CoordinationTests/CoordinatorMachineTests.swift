@@ -176,6 +176,45 @@ import Testing
         #expect(rig.wait(2, hearing: ["a", "b"]).assigned.isEmpty)
     }
 
+    @Test
+    func `a step waits for a newcomer's first range only as long as ranges take, and longer once it has finished one`()
+    {
+        var rig = CoordinatorRig()
+        func wait(_ milliseconds: Int) -> [String] { rig.tell(.tick, after: .milliseconds(milliseconds)).assigned }
+        /// Everybody's shards but c's are done 100 ms after the step has begun.
+        func othersFold(step: UInt64) {
+            #expect(rig.tell(.beginStep(step)).assigned == ["a [0, 3)", "b [3, 6)", "c [6, 8)"])
+            #expect(wait(100).isEmpty)
+            for (worker, shards) in [("a", 0..<2), ("a", 2..<3), ("b", 3..<4), ("b", 4..<6)] as [(WorkerID, Range<Int>)]
+            {
+                _ = rig.fold(worker, shards, step: step)
+            }
+        }
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        #expect(wait(100).isEmpty)
+        _ = rig.fold("a", 0..<4)
+        _ = rig.fold("b", 4..<8)
+
+        _ = rig.join("c")
+        othersFold(step: 1)
+        #expect(rig.machine.awaitsUnproven)
+        #expect(wait(90).isEmpty)
+        #expect(wait(20) == ["a [6, 8)"])
+        _ = rig.fold("a", 6..<8, step: 1)
+        #expect(rig.tell(.beginStep(2)).assigned == ["a [0, 4)", "b [4, 8)"])
+        #expect(!rig.machine.awaitsUnproven)
+        _ = rig.fold("a", 0..<4, step: 2)
+        _ = rig.fold("b", 4..<8, step: 2)
+        // It has done what it was given, if too late.
+        _ = rig.pull("c", finished: ShardRange(6..<8), step: 1)
+        othersFold(step: 3)
+        #expect(!rig.machine.awaitsUnproven)
+        #expect(wait(390).isEmpty)
+        #expect(wait(20) == ["a [6, 8)"])
+    }
+
     @Test func `of a straggler's range only what is not answered is repeated`() {
         var rig = CoordinatorRig()
         for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
@@ -472,10 +511,10 @@ import Testing
         // c is late already, and those before it do not count.
         #expect(rig.join("d").assigned == ["d [0, 4)"])
         #expect(rig.join("e").assigned.isEmpty)
-        // Timed anew: c has as long as those before it.
+        // Newcomers have as long as ranges take, which is no time here.
         let all: [WorkerID] = ["a", "b", "c", "d", "e"]
-        #expect(rig.wait(8, hearing: all).assigned.isEmpty)
         #expect(rig.wait(1, hearing: all).assigned == ["e [0, 4)"])
+        #expect(rig.wait(8, hearing: all).assigned.isEmpty)
         #expect(rig.machine.load.ranges == 5)
         // The first answer counts, whoever it is of; a second one is compared.
         #expect(rig.fold("a", 0..<4).contains(.stepReduced(0)))

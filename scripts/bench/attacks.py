@@ -244,6 +244,7 @@ ATTACKS = {
     "null": ("clients without keys", True, one_by_one(500, null_client), 1),
     "wrong-key": ("clients with a wrong key", True, wrong_key, 1),
     "half-frames": ("frames of 1 MiB before the handshake has failed", True, half_frames, 1),
+    "slow-one": ("one worker that reads 1 KiB a second", False, slow_reader, 1),
     "slow": ("four workers that read 1 KiB a second", False, slow_reader, 4),
     "mutations": ("changed messages, each of a new worker", False, one_by_one(300, mutations), 1),
     "endless": ("messages that never end", False, endless, 1),

@@ -195,8 +195,9 @@ package final class CoordinatorLoop {
         for worker in try flush(sockets) { perform(.sendFailed(to: worker)) }
         // With frames waiting for room, look again soon: readiness of a ROUTER does not say which peer has room.
         let team = ThreadTeam(threads: settings.threads)
+        let pace: Duration = machine.awaitsUnproven ? .milliseconds(5) : .milliseconds(100)
         try sockets.receive(
-            within: outbox.isEmpty ? patience : min(patience, .milliseconds(1)), memory: memory, team: team
+            within: min(patience, outbox.isEmpty ? pace : .milliseconds(1)), memory: memory, team: team
         ) { take($0) }
         let news = children.take()
         for sentence in news.sentences { note(sentence) }
@@ -211,7 +212,7 @@ package final class CoordinatorLoop {
         }
         try takeCuts(sockets)
         if news.isForsaken { perform(.nobodyComes) }
-        if clock.now - lastTick > .milliseconds(100) {
+        if clock.now - lastTick > pace {
             lastTick = clock.now
             perform(.tick)
         }

@@ -82,7 +82,8 @@ extension CoordinatorMachine {
         } else {
             counters.joined += 1
         }
-        members[worker] = Member(id: worker, number: nextNumber, hello: hello, key: key, at: now)
+        members[worker] = Member(
+            id: worker, number: nextNumber, hello: hello, key: key, isProven: rangeTimes.median == nil, at: now)
         nextNumber += 1
         send(
             .welcome(

@@ -70,7 +70,9 @@ extension CoordinatorMachine {
     }
 
     private mutating func repeatStragglers() {
-        for idle in membersInOrder where idle.isIdle {
+        // The proven first: of the others a range would have to be taken over in turn.
+        let idle = membersInOrder.filter(\.isIdle)
+        for idle in idle.filter(\.isProven) + idle.filter({ !$0.isProven }) {
             guard let (straggler, range) = oldestStraggler() else { return }
             counters.rangesRepeated += 1
             directives.append(.repeated(range, step: progress!.step, of: straggler, by: idle.id))
@@ -95,14 +97,28 @@ extension CoordinatorMachine {
 
     /// Whether it is time that somebody else computes what a worker holds.
     func isLate(_ member: Member) -> Bool {
-        member.isSuspect || isOverdue(member) || (member.outstanding.first?.startedAt).map { isLate($0) } ?? false
+        member.isSuspect || isOverdue(member)
+            || (member.outstanding.first?.startedAt).map { isLate($0, isProven: member.isProven) } ?? false
     }
 
-    private func isLate(_ startedAt: Duration) -> Bool {
+    private func isLate(_ startedAt: Duration, isProven: Bool) -> Bool {
         // Before any range is done nobody knows how long one takes: a worker that has all of the first step and never ends would keep
         // an idle one waiting for ever.
         guard let median = rangeTimes.median else { return now - startedAt > configuration.lateWithoutMedian }
-        return now - startedAt > max(configuration.stragglerMinimum, median * 2)
+        return now - startedAt > max(isProven ? configuration.stragglerMinimum : .zero, median * 2)
+    }
+
+    /// Whether a range in this worker's hands need not be computed by another.
+    private func isCountedOn(_ member: Member) -> Bool {
+        !isOverdue(member) && (member.isProven || !isLate(member))
+    }
+
+    /// Whether somebody who is not proven holds some of the step at hand: it may have to be taken over soon, and `tick` should come often.
+    package var awaitsUnproven: Bool {
+        guard let progress, !progress.isReduced else { return false }
+        return members.values.contains { member in
+            !member.isProven && member.outstanding.contains { $0.step == progress.step }
+        }
     }
 
     /// How long a worker may hold a range and still be counted on.
@@ -121,7 +137,7 @@ extension CoordinatorMachine {
             let isShared =
                 progress!.answers[subtree] != nil
                 || members.values.contains {
-                    $0.id != worker && !isOverdue($0) && $0.holds(subtree, of: assignment.step)
+                    $0.id != worker && isCountedOn($0) && $0.holds(subtree, of: assignment.step)
                 }
             if let begun = part {
                 guard !isShared, subtree.first == begun.upperBound else { break }

@@ -12,6 +12,9 @@ struct Member: Sendable {
 
     var lastHeard: Duration
     var isSuspect = false
+    /// Whether it has finished a range since it joined, or came when nobody had finished any.
+    /// Of anybody else a step waits for a range only as long as ranges take.
+    var isProven: Bool
     /// How many ranges it wants at hand; zero until its first pull.
     var wanted = 0
     var isComputing = false
@@ -24,11 +27,12 @@ struct Member: Sendable {
     /// Answers of the current step that are partly here.
     var partials: [Subtree: PartialAnswer] = [:]
 
-    init(id: WorkerID, number: Int, hello: Hello, key: PeerKey?, at now: Duration) {
+    init(id: WorkerID, number: Int, hello: Hello, key: PeerKey?, isProven: Bool, at now: Duration) {
         self.id = id
         self.number = number
         self.hello = hello
         self.key = key
+        self.isProven = isProven
         joinedAt = now
         lastHeard = now
         lastMoved = now
@@ -49,6 +53,7 @@ struct Member: Sendable {
     /// Takes an assignment off; the next one counts as started now.
     mutating func retire(at index: Int, now: Duration) -> Assignment {
         let assignment = outstanding.remove(at: index)
+        isProven = true
         if index == 0, !outstanding.isEmpty { outstanding[0].startedAt = now }
         return assignment
     }
