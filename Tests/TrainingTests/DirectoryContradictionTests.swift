@@ -88,6 +88,30 @@ import Training
             ])
     }
 
+    /// As whoever takes the run up cuts the ledger to a checkpoint, and removes what goes further a moment later.
+    @Test(arguments: [true, false])
+    func `is looked at again while somebody holds it, and taken at its word when nobody does`(isHeld: Bool) throws {
+        let place = try trained()
+        let ledger = try place.bytes("run/ledger.jsonl")
+        let holder = isHeld ? try RunDirectory("\(place.path)/run").hold() : nil
+        try place.write(Array(try lines(place, "ledger.jsonl")[..<6].joined()), to: "run/ledger.jsonl")
+        let path = "\(place.path)/run/ledger.jsonl"
+        if isHeld {
+            Thread.detachNewThread {
+                sleep(1)
+                try? Data(ledger).write(to: URL(filePath: path))
+            }
+        }
+        let result = try verify(place)
+        withExtendedLifetime(holder) {}
+        #expect(result.steps == (isHeld ? 1...12 : 1...6))
+        #expect(
+            result.finding
+                == (isHeld
+                    ? nil
+                    : "step 7: \(path) ends at step 6; expected step 12 as its last, of which the checkpoint is"))
+    }
+
     @Test func `has no summary from before a validation that was made up for`() throws {
         let place = try trained(upTo: 7)
         do {
