@@ -123,6 +123,36 @@ internal import Training
         }
     }
 
+    @Test(arguments: [true, false])
+    func `a holder that stands still is named with what continues it`(isSupervised: Bool) throws {
+        try T.withPath { path in
+            let run = try RunDirectory.create(at: path, configuration: T.Settings())
+            // Its parent, this process, is another program, as whatever adopts a process is whose supervisor has died.
+            let holder = try ChildProcess(
+                "/bin/sh", ["-c", "kill -STOP $$", "holder"] + (isSupervised ? ["--supervised"] : []),
+                environment: ProcessInfo.processInfo.environment, output: "/dev/null", errors: nil)
+            defer {
+                kill(holder.identifier, SIGKILL)
+                _ = holder.wait()
+            }
+            let lock = try String(contentsOfFile: "\(path)/lock", encoding: .utf8)
+            try lock.replacing("\"pid\":\(getpid())", with: "\"pid\":\(holder.identifier)").write(
+                toFile: "\(path)/lock", atomically: false, encoding: .utf8)
+            var message = ""
+            for _ in 0..<1000 where !message.contains("stopped") {
+                message = T.error { try RunDirectory(path).hold() }?.message ?? ""
+                usleep(10_000)
+            }
+            let end =
+                isSupervised
+                ? ", which was stopped after its supervisor had died: kill -CONT \(holder.identifier) lets it save and end"
+                : ", which is stopped: kill -CONT \(holder.identifier) lets it go on"
+            #expect(message.hasPrefix("\(path): held by process \(holder.identifier) on host "), "\(message)")
+            #expect(message.hasSuffix("\(end); one process at a time can train a run"), "\(message)")
+            withExtendedLifetime(run) {}
+        }
+    }
+
     @Test func `a lock held by another program is respected`() throws {
         try T.withPath { path in
             try T.makeRun(path, to: 1, every: 1)

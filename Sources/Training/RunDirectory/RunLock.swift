@@ -134,7 +134,8 @@ final class RunLock: Sendable {
 
     private static func holder(_ path: String) -> String {
         guard let holder = readHolder(path) else { return "another process" }
-        return "process \(holder.pid) on host \(holder.host) since \(holder.since)"
+        let stopped = holder.host == hostName ? StoppedHolder(holder.pid)?.sentence ?? "" : ""
+        return "process \(holder.pid) on host \(holder.host) since \(holder.since)\(stopped)"
     }
 
     private static var hostName: String {
