@@ -131,6 +131,20 @@ struct `Training under chaos` {
         #expect(try String(contentsOfFile: "\(place.path)/run/incarnation", encoding: .utf8).hasPrefix("2 "))
     }
 
+    @Test func `whose plan leaves no time for a step ends with a sentence, and can be resumed`() throws {
+        let place = try Workplace()
+        let outcome = try place.run([
+            "train", "--data", try place.text(), "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16",
+            "--seq-len", "12", "--checkpoint-every", "1000", "--steps", "100000", "--run", "\(place.path)/run",
+            "--workers", "1", "--chaos", "kill coordinator every 10ms",
+        ])
+        #expect(outcome.code == 1 && outcome.output.isEmpty, "\(outcome)")
+        #expect(
+            outcome.errors.contains(
+                " was killed by signal 9 as --chaos says, 50 times in a row without a new step; given up: it leaves no time for one; to go on: lockstep resume \(place.path)/run\n"
+            ), "\(outcome)")
+    }
+
     @Test func `needs workers, and a plan that can be read`() throws {
         let place = try Workplace()
         for (arguments, sentence) in [

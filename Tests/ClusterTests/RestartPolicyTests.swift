@@ -21,4 +21,17 @@ import Testing
         policy.stepDone(8)
         #expect(policy.deaths == 0)
     }
+
+    @Test func `as it was asked to is started again at once, but not for ever without a new step`() {
+        var policy = RestartPolicy()
+        for _ in 0..<3 { _ = policy.died() }
+        var goesOn: [Bool] = []
+        for _ in 0..<49 { goesOn.append(policy.diedAsPlanned()) }
+        // An accident counts as it did.
+        #expect(policy.died() == .milliseconds(3200))
+        goesOn.append(policy.diedAsPlanned())
+        policy.stepDone(1)
+        goesOn.append(policy.diedAsPlanned())
+        #expect(goesOn == Array(repeating: true, count: 49) + [false, true])
+    }
 }

@@ -14,6 +14,8 @@ struct ChaosDriver {
     private var step: UInt64 = 0
     /// When each order is due next; nil once it is done with.
     private var due: [ContinuousClock.Instant?]
+    /// Whether it has killed the coordinator that was there last.
+    private var hasKilledCoordinator = false
     private var stalled: [(process: pid_t, until: ContinuousClock.Instant)] = []
 
     init(_ plan: ChaosPlan, seed: UInt64) {
@@ -41,9 +43,13 @@ struct ChaosDriver {
     }
 
     /// The coordinator is gone, and its workers with it.
-    mutating func coordinatorDied() {
+    ///
+    /// - Returns: whether the plan has killed it.
+    mutating func coordinatorDied() -> Bool {
         workers = [:]
         stalled = []
+        defer { hasKilledCoordinator = false }
+        return hasKilledCoordinator
     }
 
     /// What was done and what it cost, a line each, once the run is over.
@@ -65,6 +71,7 @@ struct ChaosDriver {
             switch order.deed {
             case .kill:
                 kill(process, SIGKILL)
+                if order.target == .coordinator { hasKilledCoordinator = true }
                 costs.begin(index, at: now, lasting: .zero)
             case .stall(let duration):
                 kill(process, SIGSTOP)

@@ -8,12 +8,17 @@ package struct RestartPolicy: Sendable {
     /// Deaths since then.
     package private(set) var deaths = 0
 
+    /// The same of deaths that somebody has asked for, to see what they cost.
+    package static let plannedLimit = 50
+    /// Those since then.
+    private var planned = 0
+
     package init() {}
 
     package mutating func stepDone(_ step: UInt64) {
         if let last, step <= last { return }
         last = step
-        deaths = 0
+        (deaths, planned) = (0, 0)
     }
 
     /// - Returns: how long to wait before the next start; nil to give up.
@@ -22,5 +27,13 @@ package struct RestartPolicy: Sendable {
         guard deaths < Self.limit else { return nil }
         // At once after steady work, then 0.2, 0.8, 3.2 s: what killed it may be passing, memory that others hold for a while.
         return deaths == 1 ? .zero : .milliseconds(50 << (2 * (deaths - 1)))
+    }
+
+    /// Takes note of a death that was asked for: no accident, and none of those that count.
+    ///
+    /// - Returns: false to give up, as too many of them have come before a new step.
+    package mutating func diedAsPlanned() -> Bool {
+        planned += 1
+        return planned < Self.plannedLimit
     }
 }

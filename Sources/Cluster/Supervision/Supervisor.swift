@@ -54,7 +54,7 @@ package struct Supervisor {
             starts += 1
             let ending = watch(&child)
             close(child.link.descriptor)
-            chaos?.coordinatorDied()
+            let isPlanned = chaos?.coordinatorDied() ?? false
             let how: String
             var code: Int32 = 1
             switch ending {
@@ -70,6 +70,16 @@ package struct Supervisor {
             if let code = StopSignal.exitCode {
                 if !StopSignal.isUrgent { note("\(how) before it had saved\(recovery)") }
                 return code
+            }
+            if isPlanned, case .killed(SIGKILL) = ending {
+                guard policy.diedAsPlanned() else {
+                    note(
+                        "\(how) as --chaos says, \(RestartPolicy.plannedLimit) times in a row without a new step; given up: it leaves no time for one\(recovery)"
+                    )
+                    return code
+                }
+                note("\(how) as --chaos says; it is started again")
+                continue
             }
             guard let delay = policy.died() else {
                 note("\(how), \(RestartPolicy.limit) times in a row without a new step; given up\(recovery)")
