@@ -8,6 +8,8 @@ package enum StopSignal {
     private static let number = Atomic<Int32>(0)
     private static let isRepeated = Atomic<Bool>(false)
     private static let endsWhenRepeated = Atomic<Bool>(true)
+    /// When the first request came, in nanoseconds of a clock that only runs forward; 0 before it.
+    private static let firstTime = Atomic<UInt64>(0)
     /// When the last signal came, in nanoseconds of a clock that only runs forward; 0 before the first.
     private static let lastTime = Atomic<UInt64>(0)
 
@@ -28,9 +30,8 @@ package enum StopSignal {
         for signalNumber in numbers {
             // A handler may only touch lock-free atomics and call functions that POSIX lists as safe in signals.
             _ = signal(signalNumber) { received in
-                var time = timespec()
-                unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-                let now = UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+                let now = StopSignal.now
+                _ = StopSignal.firstTime.compareExchange(expected: 0, desired: now, ordering: .relaxed)
                 let before = StopSignal.lastTime.exchange(now, ordering: .relaxed)
                 let (isFirst, _) = StopSignal.number.compareExchange(
                     expected: 0, desired: received, ordering: .relaxed)
@@ -53,8 +54,21 @@ package enum StopSignal {
         }
     }
 
+    private static var now: UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    /// How long ago this process was first asked to stop; nil while nobody has.
+    package static var age: Duration? {
+        let first = firstTime.load(ordering: .relaxed)
+        return first == 0 ? nil : .nanoseconds(Int64(now - first))
+    }
+
     /// Asks this process to stop as that signal would; says nothing new to one that was asked already.
     static func request(_ signalNumber: Int32) {
+        _ = firstTime.compareExchange(expected: 0, desired: now, ordering: .relaxed)
         _ = number.compareExchange(expected: 0, desired: signalNumber, ordering: .relaxed)
     }
 

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct `A frozen block` {
     /// More than two pieces, and the last one short.
-    private let values = (0..<(1 << 17) + 1001).map { Float($0) }
+    private let values = (0..<(1 << 19) + 1001).map { Float($0) }
 
     private static func all(of block: FrozenBlock, between: (_ piece: Int) -> Void = { _ in }) -> [Float] {
         var read: [Float] = []
@@ -49,7 +49,7 @@ import Testing
             let block = Storage(values)
             let frozen = FrozenBlock(block)
             let values = values
-            ThreadTeam(threads: 2).run([1 << 18, 1 << 17]) { index in
+            ThreadTeam(threads: 2).run([1 << 20, 1 << 19]) { index in
                 if index == 0 {
                     #expect(Self.all(of: frozen) == values)
                 } else {

@@ -69,7 +69,7 @@ extension RunSession {
         let summary = try finish(
             workers: roster.map {
                 WorkerCounts(seen: $0.seen, lost: $0.lost, audited: $0.audited, outvoted: $0.outvoted)
-            }, rejected: roster?.rejected)
+            }, rejected: roster?.rejected, stopped: StopSignal.age)
         if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }

@@ -15,8 +15,9 @@ package final class FrozenBlock: Sendable {
     package let count: Int
     private let rest: Mutex<Rest>
 
-    /// Floats that are read at a time: a piece stays in the cache between whoever hashes and whoever writes it.
-    private static let pieceSize = 1 << 16
+    /// Floats that are read at a time: a piece stays in a cache between whoever hashes and whoever writes it, and is long beside a
+    /// thread's waking.
+    private static let pieceSize = 1 << 18
 
     /// - Parameter block: must not be written to before `thaw()`.
     package init(_ block: Storage) {

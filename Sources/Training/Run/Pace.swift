@@ -24,6 +24,8 @@ struct Pace {
     /// Wall-clock seconds since the beginning.
     var seconds: Double { (clock.now - begun) / .seconds(1) }
 
+    /// How long a step takes; nil before the first.
+    var recentStep: Duration? { recentSeconds.map { .seconds($0) } }
     /// Tokens a second of training.
     var rate: Double { trained > .zero ? Double(tokens) / (trained / .seconds(1)) : 0 }
 

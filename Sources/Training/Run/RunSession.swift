@@ -13,13 +13,16 @@ package final class RunSession {
     private let ledger: LedgerWriter
     private let metrics: MetricsWriter
     private let workers: WorkerLog
-    private let writer: CheckpointWriter
-    private let observer: any ProgressObserver
+    let writer: CheckpointWriter
+    let observer: any ProgressObserver
     /// Threads that validation may use.
     private let threads: Int
-    private var pace: Pace
+    private(set) var pace: Pace
     private var state: SessionState
-    private var lastSaved: UInt64?
+    /// The step of the last checkpoint that was begun.
+    private(set) var lastSaved: UInt64?
+    /// A step whose checkpoint was due when the run was to stop, while the one before was still being written.
+    private var unsaved: (step: UInt64, validationLoss: Double?)?
     private var cadence: CheckpointCadence
     private var firstStepMilliseconds: Double?
 
@@ -33,7 +36,7 @@ package final class RunSession {
         ledger = resumption.ledger
         metrics = resumption.metrics
         workers = try WorkerLog(run: held.directory.path, incarnation: held.incarnation)
-        writer = CheckpointWriter(held)
+        writer = CheckpointWriter(held, newest: resumption.checkpoint?.step)
         lastSaved = resumption.checkpoint?.step
         cadence = CheckpointCadence(
             after: trainer.step, lost: resumption.lostSteps, every: trainer.configuration.checkpointEvery)
@@ -85,13 +88,15 @@ package final class RunSession {
         var record = MetricsRecord(report)
         // Until it is done: a run that ends before that, however it does, has to make up for it.
         if validates { state.pending = record }
-        func conclude(_ outcome: ValidationOutcome?) throws {
+        func conclude(_ outcome: ValidationOutcome?, _ shouldStop: () -> Bool = { false }) throws {
             if outcome != .leftOff, configuration.isRecordedStep(report.step) {
                 if outcome == .done { record.take(state.validation, state.score) }
                 try metrics.append(record)
                 state.pending = nil
             }
-            if saves || savesBetween { try save(validationLoss: outcome == .done ? state.validation?.loss : nil) }
+            if saves || savesBetween {
+                try save(validationLoss: outcome == .done ? state.validation?.loss : nil, shouldStop)
+            }
             observer.progressed(
                 RunProgress(
                     step: report.step, steps: configuration.steps, loss: pace.smoothed(report.loss),
@@ -103,7 +108,7 @@ package final class RunSession {
             try conclude(nil)
             return nil
         }
-        return { shouldStop in try conclude(validates ? self.validate(shouldStop) : nil) }
+        return { shouldStop in try conclude(validates ? self.validate(shouldStop) : nil, shouldStop) }
     }
 
     /// Work between two steps; asks now and then whether to leave off a validation.
@@ -143,13 +148,19 @@ package final class RunSession {
 
     /// Begins to write a checkpoint of the state after the last step, unless there is one.
     ///
-    /// - Parameter validationLoss: of just these parameters.
-    private func save(validationLoss: Double? = nil) throws {
+    /// - Parameters:
+    ///   - validationLoss: of just these parameters.
+    ///   - shouldStop: whether the run is to stop; what to do about the one before that is still being written is then for `finish`.
+    func save(validationLoss: Double? = nil, _ shouldStop: () -> Bool = { false }) throws {
         guard lastSaved != trainer.step, trainer.step > 0 else { return }
         try requireFiles()
+        while writer.isBusy, !shouldStop() { writer.wait(atMost: .milliseconds(50)) }
+        guard !writer.isBusy else { return unsaved = (trainer.step, validationLoss) }
+        let left = unsaved?.step == trainer.step ? unsaved?.validationLoss : nil
         try writer.write(
             checkpointFiles(), step: trainer.step, ledgerHead: ledger.head, keep: record.configuration.checkpointsKept,
-            validationLoss: validationLoss)
+            validationLoss: validationLoss ?? left)
+        unsaved = nil
         lastSaved = trainer.step
         cadence.saved(trainer.step)
     }
@@ -198,19 +209,23 @@ package final class RunSession {
     /// - Parameters:
     ///   - counts: of this process's workers; the summary has those of all that held the run.
     ///   - rejected: what this process's coordinator has rejected.
+    ///   - stopped: how long ago the run was asked to stop; nil when nobody has asked.
     package func finish(
-        workers counts: WorkerCounts? = nil, rejected: [String: Int]? = nil
+        workers counts: WorkerCounts? = nil, rejected: [String: Int]? = nil, stopped: Duration? = nil
     ) throws -> RunSummary {
         if let counts { try workers.note(counts) }
         let total = workers.total
-        try save()
+        if let stopped, !isDone { try beginSavingStopped(stopped) } else { try save() }
+        // While it is written.
+        let sha256 = parametersSHA256(trainer.computer.model.namedTensors)
+        if let stopped, !isDone { awaitSaving(stopped) }
         try writer.wait()
         try requireFiles()
         observer.close()
         let summary = RunSummary(
             run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,
             tokensPerSecond: pace.rate, seconds: pace.seconds, parameters: trainer.computer.layout.count,
-            parametersSHA256: parametersSHA256(trainer.computer.model.namedTensors), ledgerHead: ledger.head,
+            parametersSHA256: sha256, ledgerHead: ledger.head,
             workersSeen: total.seen, workersLost: total.lost, audited: total.audited, outvoted: total.outvoted,
             incarnations: held.incarnation,
             score: state.score?.value,

@@ -45,12 +45,18 @@ package final class HeldRun: Sendable {
 
     /// The same, of a step whose line was written before, while lines may be following it.
     func writeCheckpoint(
-        _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?
+        _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?,
+        _ meter: WritingMeter? = nil
     ) throws(RunError) {
         try lock.requirePlace(directory.path)
-        for path in [directory.ledgerPath, directory.metricsPath] { try FileSystem.synchronizeFile(path) }
+        try synchronizeLines()
         try checkpoints.write(
-            step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss)
+            step: step, ledgerHead: ledgerHead, files, keep: keep, validationLoss: validationLoss, meter)
+    }
+
+    /// Brings the files that grow to the disk.
+    func synchronizeLines() throws(RunError) {
+        for path in [directory.ledgerPath, directory.metricsPath] { try FileSystem.synchronizeFile(path) }
     }
 
     /// Takes down what the run begins with, before its first step.

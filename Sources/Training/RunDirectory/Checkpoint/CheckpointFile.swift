@@ -36,27 +36,45 @@ package struct CheckpointFile {
         self.content = content
     }
 
+    var byteCount: Int {
+        switch content {
+        case .tensors(let writer): writer.byteCount
+        case .bytes(let bytes): bytes.count
+        }
+    }
+
     /// Writes the file and says what was written; it is not on the disk for certain yet.
-    func write(into directory: String) throws(RunError) -> CheckpointManifest.Record {
+    ///
+    /// Hashed on a thread of its own, a piece at a time while it is written; the disk begins with what is written meanwhile.
+    ///
+    /// - Parameter meter: is told of each piece, and may say that nobody wants the rest.
+    func write(into directory: String, _ meter: WritingMeter? = nil) throws(RunError) -> CheckpointManifest.Record {
         let file = try OutputFile(path: "\(directory)/\(name)", .new)
-        var sha = SHA256Hex()
-        var end = 0
+        let sha = HashBeside()
+        var (end, begun) = (0, 0)
         let sink = { (bytes: RawSpan) throws(RunError) in
-            // Pieces stay in the cache between the hash and the write.
+            // Pieces stay in a cache between the hash and the write.
             for start in stride(from: 0, to: bytes.byteCount, by: Self.pieceSize) {
                 let piece = bytes.extracting(start..<min(start + Self.pieceSize, bytes.byteCount))
-                sha.absorb(piece)
-                try file.write(piece, at: end)
+                try sha.absorb(piece) { () throws(RunError) in try file.write(piece, at: end) }
                 end += piece.byteCount
+                if end - begun >= Self.stretch {
+                    file.beginSynchronizing(begun..<end)
+                    begun = end
+                }
+                try meter?.wrote(piece.byteCount)
             }
         }
         switch content {
         case .tensors(let writer): try writer.write(to: sink)
         case .bytes(let bytes): try unsafe sink(bytes.span.bytes)
         }
+        if begun > 0 { file.beginSynchronizing(begun..<end) }
         return .init(bytes: end, sha256: sha.hexadecimal())
     }
 
-    /// Bytes.
-    static let pieceSize = 1 << 18
+    /// Bytes that are hashed and written at a time.
+    static let pieceSize = 1 << 20
+    /// Bytes after which the disk is to begin with them.
+    private static let stretch = 1 << 24
 }

@@ -87,18 +87,19 @@ extension CheckpointStore {
     ///     that of step 0, which a run that was given its first parameters cannot be computed again without.
     ///   - validationLoss: of the parameters in it, where they were validated.
     func write(
-        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int, validationLoss: Double? = nil
+        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], keep: Int, validationLoss: Double? = nil,
+        _ meter: WritingMeter? = nil
     ) throws(RunError) {
         precondition(keep >= 1, "CheckpointStore: \(keep) checkpoints to keep; the fewest is 1")
         do {
-            try place(step: step, ledgerHead: ledgerHead, files, validationLoss: validationLoss)
+            try place(step: step, ledgerHead: ledgerHead, files, validationLoss: validationLoss, meter)
             try FileSystem.writeAtomically(Array("\(step)\n".utf8), to: Self.latestName, in: run)
             try prune(upTo: step, keep: keep)
         } catch { throw error.midway }
     }
 
     private func place(
-        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], validationLoss: Double?
+        step: UInt64, ledgerHead: String, _ files: [CheckpointFile], validationLoss: Double?, _ meter: WritingMeter?
     ) throws(RunError) {
         let temporary = path(step, Self.writing)
         // `latest` must not outlive a power cut in which the checkpoints' own directory is lost.
@@ -106,7 +107,7 @@ extension CheckpointStore {
         try FileSystem.remove(temporary)
         do {
             let manifest = try writeFiles(
-                files, into: temporary, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss)
+                files, into: temporary, step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, meter)
             CrashPoint.reached(.checkpointUnnamed, step: step)
             if let existing = try? verified(step), existing.manifest == manifest {
                 try FileSystem.remove(temporary)
@@ -124,6 +125,12 @@ extension CheckpointStore {
             try? FileSystem.remove(temporary)
             throw error
         }
+    }
+
+    /// The least validation loss of the checkpoints that are kept, of those that can be read; nil when none has one.
+    func leastValidationLoss() throws(RunError) -> Double? {
+        try steps().compactMap { (try? CheckpointManifest.read(in: path($0)))?.validationLoss }.filter { !$0.isNaN }
+            .min()
     }
 
     private func prune(upTo step: UInt64, keep: Int) throws(RunError) {
@@ -145,17 +152,21 @@ extension CheckpointStore {
     }
 
     private func writeFiles(
-        _ files: [CheckpointFile], into temporary: String, step: UInt64, ledgerHead: String, validationLoss: Double?
+        _ files: [CheckpointFile], into temporary: String, step: UInt64, ledgerHead: String, validationLoss: Double?,
+        _ meter: WritingMeter?
     ) throws(RunError) -> CheckpointManifest {
         try FileSystem.makeDirectory(temporary)
         var records: [String: CheckpointManifest.Record] = [:]
         for file in files {
-            let record = try file.write(into: temporary)
+            let record = try file.write(into: temporary, meter)
             precondition(
                 records.updateValue(record, forKey: file.name) == nil, "CheckpointStore: two files named \(file.name)")
         }
         CrashPoint.reached(.checkpointWritten, step: step)
-        for file in files { try FileSystem.synchronizeFile("\(temporary)/\(file.name)") }
+        for file in files {
+            try FileSystem.synchronizeFile("\(temporary)/\(file.name)")
+            try meter?.check()
+        }
         CrashPoint.reached(.checkpointUnsealed, step: step)
         let manifest = CheckpointManifest(
             step: step, ledgerHead: ledgerHead, validationLoss: validationLoss, files: records)

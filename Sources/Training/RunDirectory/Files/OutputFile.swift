@@ -1,3 +1,4 @@
+internal import CProcesses
 internal import Foundation
 internal import Interchange
 
@@ -47,6 +48,11 @@ struct OutputFile: ~Copyable {
                 done += count
             }
         }
+    }
+
+    /// Lets the system bring what is written in this part to the disk by and by; nothing is promised of it.
+    func beginSynchronizing(_ part: Range<Int>) {
+        cpr_begin_writing(descriptor, Int64(part.lowerBound), Int64(part.count))
     }
 
     func truncate(to size: Int) throws(RunError) {
