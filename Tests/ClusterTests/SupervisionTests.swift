@@ -115,6 +115,25 @@ struct `A supervised run` {
         #expect(traces.remaining() == [])
     }
 
+    /// Whatever is missed first: a file at a checkpoint, the place of a summary, the whole directory.
+    @Test(arguments: ["1", "1000000"], ["rm -r run", "rm run/ledger.jsonl; sleep 0.2; rm -r run", "mv run gone"])
+    func `ends with one sentence when its directory is removed`(between: String, removal: String) throws {
+        let place = try Workplace()
+        let process = try place.start([
+            "train", "--data", try place.text(), "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16",
+            "--seq-len", "12", "--checkpoint-every", between, "--steps", "1000000", "--run", "\(place.path)/run",
+        ])
+        #expect(process.wait { place.traces.content("run/ledger.jsonl").utf8.count > 20_000 })
+        // Where the run makes files meanwhile, `rm` finds a directory that is not empty.
+        _ = try place.shell("\(removal); rm -rf run")
+        if between != "1" { process.signal(SIGTERM) }
+        let outcome = process.wait()
+        let sentence =
+            "lockstep: \(place.path)/run: moved, removed or replaced while the run was held; expected the directory that it was in, and nothing was written to what lies there now\n"
+        #expect(outcome.code == 1 && outcome.output.isEmpty, "\(outcome)")
+        #expect(outcome.errors.hasSuffix(sentence), "\(outcome)")
+    }
+
     @Test func `passes on an end that the coordinator chose`() throws {
         let place = try Workplace()
         let common = ["train", "--set", "hello", "--workers", "2", "--run", "\(place.path)/run"]

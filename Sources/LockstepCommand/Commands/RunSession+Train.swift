@@ -39,6 +39,17 @@ extension RunSession {
         on place: Place, auditShare: Double = 0, threads: Int, display: ProgressDisplay, json: Bool,
         supervisor: SupervisorConnection? = nil
     ) async throws {
+        do {
+            try await trainToEnd(
+                on: place, auditShare: auditShare, threads: threads, display: display, json: json,
+                supervisor: supervisor)
+        } catch { throw explained(error) }
+    }
+
+    private func trainToEnd(
+        on place: Place, auditShare: Double, threads: Int, display: ProgressDisplay, json: Bool,
+        supervisor: SupervisorConnection?
+    ) async throws {
         var roster: ClusterTraining.Roster?
         let run = RunID(record.runID) ?? .none
         let stop: @Sendable () -> Bool = { StopSignal.received != nil }

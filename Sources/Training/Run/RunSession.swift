@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Sequences
 internal import TensorCore
 internal import Tracing
@@ -169,6 +170,20 @@ package final class RunSession {
     private func requireFiles() throws {
         try ledger.requirePlace()
         try metrics.requirePlace()
+    }
+
+    /// What is to be said of an error that came while the run was on its way.
+    ///
+    /// Where the run's directory is being removed, any file may be missed first, at any moment; what is said is the same.
+    package func explained(_ error: any Error) -> any Error {
+        guard let error = error as? RunError else { return error }
+        // Whoever removes the run is not done yet.
+        for _ in 0..<40 {
+            do throws(RunError) { try held.requirePlace() } catch { return error }
+            do { try requireFiles() } catch { Thread.sleep(forTimeInterval: 0.05); continue }
+            return error.midway
+        }
+        return error.midway
     }
 
     func checkpointFiles() throws -> [CheckpointFile] {

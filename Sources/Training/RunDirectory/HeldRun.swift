@@ -66,6 +66,9 @@ package final class HeldRun: Sendable {
             try JSONText.encode(origin, .pretty, as: RunOrigin.fileName), to: RunOrigin.fileName, in: directory.path)
     }
 
+    /// See `RunLock.requirePlace`.
+    func requirePlace() throws(RunError) { try lock.requirePlace(directory.path) }
+
     package func writeSummary(_ summary: RunSummary) throws(RunError) {
         try lock.requirePlace(directory.path)
         try FileSystem.writeAtomically(
