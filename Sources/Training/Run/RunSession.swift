@@ -109,7 +109,7 @@ package final class RunSession {
             try conclude(nil)
             return nil
         }
-        return { shouldStop in try conclude(validates ? self.validate(shouldStop) : nil, shouldStop) }
+        return { shouldStop in try conclude(validates ? try self.validate(shouldStop) : nil, shouldStop) }
     }
 
     /// Work between two steps; asks now and then whether to leave off a validation.
@@ -120,7 +120,7 @@ package final class RunSession {
     /// The checkpoint of its step is written once more, with what came of it, so that it counts among the best like any other.
     package func catchUp(_ shouldStop: @escaping @Sendable () -> Bool) throws {
         guard var record = state.pending else { return }
-        let outcome = validate(shouldStop)
+        let outcome = try validate(shouldStop)
         guard outcome != .leftOff else { return }
         state.pending = nil
         if outcome == .done {
@@ -197,12 +197,19 @@ package final class RunSession {
         case leftOff
     }
 
-    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) -> ValidationOutcome {
+    private func validate(_ shouldStop: @escaping @Sendable () -> Bool) throws -> ValidationOutcome {
         let batches = trainer.source.validation
         guard batches.count > 0 else { return .nothing }
-        guard
-            let result = Validation.run(trainer.computer.model, on: batches, threads: threads, shouldStop: shouldStop)
-        else { return .leftOff }
+        let (step, head, observer) = (trainer.step, ledger.head, FileFaults.observer)
+        let done = try held.keptValidation(of: step, head, upTo: batches.count, note: self.observer.note)
+        let result = try Validation.run(
+            trainer.computer.model, on: batches, threads: threads, after: done ?? ValidationSums(),
+            keep: { [held] sums in
+                try FileFaults.$observer.withValue(observer) {
+                    try held.keep(ValidationProgress(step: step, ledgerHead: head, sums: sums))
+                }
+            }, shouldStop: shouldStop)
+        guard let result else { return .leftOff }
         state.validation = result
         state.score = Scoring.score(trainer.computer.model, on: trainer.configuration.data, validation: result)
         return .done
@@ -236,6 +243,8 @@ package final class RunSession {
         if let stopped, !isDone { awaitSaving(stopped) }
         try writer.wait()
         try requireFiles()
+        // Not before what it came to is there for certain.
+        if state.pending == nil { try held.forgetValidation() }
         observer.close()
         let summary = RunSummary(
             run: path, steps: trainer.step, trainLoss: state.lastLoss, validationLoss: state.validation?.loss,

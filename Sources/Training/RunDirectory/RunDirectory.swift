@@ -138,7 +138,7 @@ package struct RunDirectory: Sendable, Equatable {
     private func requireFiles() throws(RunError) {
         let files = [
             Self.configurationName, Self.summaryName, RunOrigin.fileName, "ledger.jsonl", "metrics.jsonl", "latest",
-            WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName,
+            WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName, ValidationProgress.fileName,
         ]
         for name in files {
             guard let kind = FileSystem.kind(of: "\(path)/\(name)"), kind != .file else { continue }

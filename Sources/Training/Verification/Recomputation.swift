@@ -148,7 +148,7 @@ struct Recomputation {
 
     private mutating func compareFiles(_ report: StepReport) throws {
         let step = report.step
-        validate(after: step)
+        try validate(after: step)
         guard step >= result.steps.lowerBound else { return }
         let summary = claims.summary.flatMap { $0.steps == step ? $0 : nil }
         var pending = false
@@ -171,7 +171,7 @@ struct Recomputation {
     private var configuration: RunConfiguration { verification.record.configuration }
 
     /// Validates the model after `step`, if it was then and anything speaks of what it came to.
-    private mutating func validate(after step: UInt64) {
+    private mutating func validate(after step: UInt64) throws {
         guard configuration.isValidationStep(step) else { return }
         validatedBefore = validated
         let batches = trainer.source.validation
@@ -181,10 +181,31 @@ struct Recomputation {
         let isClaimed =
             claims.metrics[step] != nil || claims.checkpoints.contains(where: concerned.contains)
             || claims.summary.map { concerned.contains($0.steps) } == true
-        guard isClaimed else { return validated = .unknown }
+        let kept = claims.validation.flatMap { $0.step == step ? $0 : nil }
+        guard isClaimed || kept != nil else { return validated = .unknown }
         let model = trainer.computer.model
-        let validation = Validation.run(model, on: batches, threads: verification.threads)
+        var done = ValidationSums()
+        if let kept {
+            done = try Validation.sums(
+                model, on: batches, upTo: min(max(0, kept.sums.batches), batches.count), threads: verification.threads)
+            compareKept(kept, done)
+            guard isClaimed else { return validated = .unknown }
+        }
+        let validation = Validation.run(model, on: batches, threads: verification.threads, after: done)
         validated = .known(validation, Scoring.score(model, on: configuration.data, validation: validation))
+    }
+
+    /// Holds what a validation that is not over is to be gone on from against what its batches come to.
+    private mutating func compareKept(_ kept: ValidationProgress, _ own: ValidationSums) {
+        guard kept.step >= result.steps.lowerBound, result.finding == nil else { return }
+        var comparison = MemberComparison()
+        comparison.check("ledger_head", kept.ledgerHead, String(decoding: head, as: UTF8.self))
+        comparison.check("batches", kept.sums.batches, own.batches)
+        comparison.check("loss", kept.sums.loss, own.loss)
+        comparison.check("tokens", kept.sums.tokens, own.tokens)
+        comparison.check("exact", kept.sums.exact, own.exact)
+        comparison.check("sequences", kept.sums.sequences, own.sequences)
+        result.finding = finding(comparison, ValidationProgress.fileName, kept.step)
     }
 
     /// - Returns: whether the checkpoint says that the validation of its step was left off.

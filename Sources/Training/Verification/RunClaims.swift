@@ -14,6 +14,8 @@ struct RunClaims {
     let metrics: [UInt64: [MetricsRecord]]
     /// A sentence about the first line of `metrics.jsonl` that is no record; nil when all are.
     let metricsDamage: String?
+    /// How far a validation has come that is not over; nil when there is none, or none that can be read.
+    let validation: ValidationProgress?
     /// A sentence about each file that cannot be read.
     let faults: [String]
 
@@ -22,6 +24,9 @@ struct RunClaims {
         var summary: RunSummary?
         do { summary = try directory.summary() } catch { faults.append("\(error)") }
         self.summary = summary
+        var validation: ValidationProgress?
+        do { validation = try ValidationProgress.read(in: directory.path) } catch { faults.append("\(error)") }
+        self.validation = validation
         let store = CheckpointStore(run: directory.path)
         latest = store.latest()
         if latest.isThere, latest.step == nil {
