@@ -124,7 +124,8 @@ package enum ClusterTraining {
         keys: CoordinatorKeys? = nil,
         fallbackAfter: Duration,
         threads: Int, auditShare: Double = 0,
-        ready: @escaping (Endpoint) -> Void, shouldStop: @escaping @Sendable () -> Bool,
+        ready: @escaping (Endpoint) -> Void, before: (() throws -> Void)? = nil,
+        shouldStop: @escaping @Sendable () -> Bool,
         note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) async throws -> Roster {
@@ -144,7 +145,9 @@ package enum ClusterTraining {
                 _ = unsafe unlink(path)
             }
         }
-        try await onThread { try loop.run(in: context, ready: ready, shouldStop: shouldStop, stepDone: stepDone) }
+        try await onThread {
+            try loop.run(in: context, ready: ready, before: before, shouldStop: shouldStop, stepDone: stepDone)
+        }
         return Roster(loop)
     }
 

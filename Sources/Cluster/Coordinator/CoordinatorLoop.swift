@@ -115,9 +115,10 @@ package final class CoordinatorLoop {
     ///
     /// - Parameters:
     ///   - ready: told where workers connect to, once they can.
+    ///   - before: what takes long and comes before the first step; nil for nothing.
     ///   - stepDone: what each step did, and what is counted of the workers; gives back what takes long and comes before the next step.
     package func run(
-        in context: Context, ready: (Endpoint) -> Void, shouldStop: () -> Bool,
+        in context: Context, ready: (Endpoint) -> Void, before: (() throws -> Void)? = nil, shouldStop: () -> Bool,
         stepDone: (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) throws {
         FloatingPointEnvironment.prepareThread()
@@ -129,6 +130,7 @@ package final class CoordinatorLoop {
         ready(sockets.dataEndpoint)
 
         trainer.updateThreads = settings.threads
+        if let before { try carryOut(before, beside: sockets) }
         var nextPlace: ParameterPlace?
         while !trainer.isDone, !shouldStop() {
             // What has gone out needs no memory any more when the next is laid out.
@@ -146,12 +148,7 @@ package final class CoordinatorLoop {
             let report = trainer.finishStep(at: nextPlace)
             let rest = try Trace.span(.record) { try stepDone(report, workerCounts) }
             TraceLog.flush()
-            if let rest {
-                // Workers are answered meanwhile: a validation may take longer than their patience.
-                let work = BackgroundWork(rest)
-                while !work.isDone { try look(at: sockets, patience: .milliseconds(20)) }
-                try work.result()
-            }
+            if let rest { try carryOut(rest, beside: sockets) }
         }
 
         children.finish()
@@ -170,6 +167,13 @@ package final class CoordinatorLoop {
             note("rejected: \(kinds.joined(separator: ", "))")
         }
         try sockets.close()
+    }
+
+    /// Does what takes long between two steps while workers are answered: a validation may take longer than their patience.
+    private func carryOut(_ body: @escaping () throws -> Void, beside sockets: borrowing CoordinatorSockets) throws {
+        let work = BackgroundWork(body)
+        while !work.isDone { try look(at: sockets, patience: .milliseconds(20)) }
+        try work.result()
     }
 
     /// - Parameter isPlaced: whether its parameters lie in their place in shared memory already.

@@ -57,11 +57,12 @@ extension RunSession {
             defer { supervisor?.stepDone(report.step) }
             return try self.stepDone(report, workers: workers).map { rest in { try rest(stop) } }
         }
-        try catchUp(stop)
         switch place {
         case .local(workers: 0):
+            try catchUp(stop)
             try trainHere(threads: threads, shouldStop: stop)
         case .local(let workers):
+            try catchUp(stop)
             roster = try await ClusterTraining.train(
                 trainer, run: run, incarnation: held.incarnation, workers: workers, threads: threads,
                 auditShare: auditShare, shouldStop: stop, supervisor: supervisor,
@@ -75,7 +76,8 @@ extension RunSession {
                     let keys = keys != nil ? "--keys DIR " : ""
                     display.note("workers connect with: lockstep worker \(keys)--connect \($0)")
                 },
-                shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
+                // Workers from elsewhere wait two minutes for a word, and a validation may take longer.
+                before: { try self.catchUp(stop) }, shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
         }
         let summary = try finish(
             workers: roster.map {
