@@ -26,16 +26,33 @@ package struct RunDirectory: Sendable, Equatable {
     /// - Throws: `RunError.notARun` when there is none, or the beginning of one.
     package init(_ path: String) throws(RunError) {
         guard !path.isEmpty else { throw RunError(.notARun, "run '': expected the directory of a run") }
-        guard let kind = FileSystem.kind(of: path, followsLinks: true) else {
-            throw RunError(.notARun, "\(path): there is no such run; expected the directory of one")
+        guard let kind = try FileSystem.foundKind(of: path, followsLinks: true) else {
+            let isLink = FileSystem.kind(of: path) == .link
+            throw RunError(
+                .notARun,
+                "\(path): \(isLink ? "a symbolic link that leads nowhere" : "there is no such run"); expected the directory of one"
+            )
         }
         guard kind == .directory else {
             throw RunError(.notARun, "\(path): not a directory; expected the directory of a run")
         }
-        guard FileSystem.kind(of: "\(path)/\(Self.configurationName)") == .file else {
+        let file = "\(path)/\(Self.configurationName)"
+        let found: FileSystem.Kind?
+        do { found = try FileSystem.foundKind(of: file) } catch {
+            throw RunError(
+                error.code, "\(error.message); expected the directory of a run that this user may read",
+                cause: error.cause)
+        }
+        guard let found else {
             throw RunError(
                 .notARun,
                 "\(path): not a run: \(Self.configurationName), which is written first, is missing\(RunOrigin.remedy(in: path))"
+            )
+        }
+        guard found == .file else {
+            throw RunError(
+                .notARun,
+                "\(path): not a run: \(Self.configurationName) is \(FileSystem.description(of: found, at: file)); expected a regular file\(RunOrigin.remedy(in: path))"
             )
         }
         self.path = path
@@ -57,6 +74,7 @@ package struct RunDirectory: Sendable, Equatable {
         }
         do {
             try refuseIfOccupied(path)
+            try FileSystem.requireWritable(path, .directory)
             let lock = try RunLock(run: path)
             // Once more: another process may have made its run between the look and the lock.
             try refuseIfOccupied(path)
@@ -141,9 +159,18 @@ package struct RunDirectory: Sendable, Equatable {
             WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName, ValidationProgress.fileName,
         ]
         for name in files {
-            guard let kind = FileSystem.kind(of: "\(path)/\(name)"), kind != .file else { continue }
-            throw RunError(.damaged, "\(path)/\(name): not a regular file; expected one, as the run has it, or nothing")
+            let file = "\(path)/\(name)"
+            guard let kind = try FileSystem.foundKind(of: file), kind != .file else { continue }
+            throw RunError(
+                .damaged,
+                "\(file): not a regular file but \(FileSystem.description(of: kind, at: file)); expected one, as the run has it, or nothing"
+            )
         }
+        // What the run goes on in, and where names are made.
+        for name in [RunLock.fileName, "ledger.jsonl", "metrics.jsonl", WorkerLog.fileName] {
+            try FileSystem.requireWritable("\(path)/\(name)", .file)
+        }
+        for place in [path, "\(path)/checkpoints"] { try FileSystem.requireWritable(place, .directory) }
     }
 
     var ledgerPath: String { "\(path)/ledger.jsonl" }

@@ -33,7 +33,7 @@ final class RunLock: Sendable {
         guard descriptor >= 0 else {
             let number = errno
             close(directory)
-            throw RunError(FileFailure("write", path, number: number))
+            throw RunError(FileFailure("open", path, number: number))
         }
         do {
             for part in [directory, descriptor] { try Self.lock(part, of: run, path) }

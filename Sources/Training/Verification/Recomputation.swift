@@ -217,6 +217,9 @@ struct Recomputation {
             do {
                 (what, pending) = try examineCheckpoint(report)
                 break
+            } catch let error as RunError where error.code == .denied {
+                // Nothing is known of it.
+                throw error
             } catch {
                 what = "\(error)"
                 // Whoever trains the run meanwhile lets go of the oldest, and writes one again whose validation was made up for.

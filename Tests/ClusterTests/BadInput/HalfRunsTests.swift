@@ -36,8 +36,14 @@ private let halfRuns: [HalfRun] = [
     .init("noise", "head -c 1000 /dev/urandom > run.json", says: "run.json: it is not JSON"),
     .init("nested without end", "printf '[%.0s' {1..100000} > run.json", says: "run.json: "),
     .init("a run.json of 10 GB", "truncate -s 10G run.json", says: "it has 10737418240 bytes"),
-    .init("a directory for run.json", "rm run.json; mkdir run.json", says: "not a run"),
-    .init("a pipe for run.json", "rm run.json; mkfifo run.json", says: "not a run"),
+    .init("a directory for run.json", "rm run.json; mkdir run.json", says: "not a run: run.json is a directory"),
+    .init("a pipe for run.json", "rm run.json; mkfifo run.json", says: "not a run: run.json is a pipe"),
+    .init(
+        "a link for run.json", "mv run.json x; ln -s x run.json",
+        says: "run.json is a symbolic link; expected a regular"),
+    .init(
+        "a link to nowhere for run.json", "rm run.json; ln -s x run.json",
+        says: "run.json is a symbolic link that leads nowhere"),
     .init("no hidden size", "sed -i '/hiddenSize/d' run.json", says: "`configuration.hiddenSize` is missing"),
     .init(setting: "hiddenSize", "-8", says: "run.json: --hidden-size -8: expected a whole number"),
     .init(setting: "hiddenSize", "0", says: "--hidden-size 0"),
@@ -242,6 +248,47 @@ struct `A run that is half there` {
                     && !outcome.errors.contains("Fatal"), "\(command): \(outcome)")
         }
         #expect(try place.run(["diff", "\(place.path)/half", whole]).output == "identical: steps 1 to 6\n")
+    }
+
+    @Test func `is refused where this user may not read it, or not write to it`() throws {
+        let place = try Workplace()
+        let common = ["train", "--set", "hello", "--steps", "6", "--checkpoint-every", "2", "--run"]
+        for name in ["half", "whole"] { #expect(try place.run(common + ["\(place.path)/\(name)"]).code == 0) }
+        // The superuser may do everything, and so becomes nobody.
+        let isRoot = geteuid() == 0
+        let prefix = isRoot ? "setpriv --reuid=65534 --regid=65534 --clear-groups" : ""
+        let command = "\(prefix) '\(Workplace.executable("lockstep"))'"
+        #expect(unsafe chmod(place.path, 0o755) == 0)
+        guard try place.shell("\(command) --version").code == 0 else {
+            print("not tried: nobody may not run \(Workplace.executable("lockstep")), or there is no setpriv")
+            return
+        }
+        let owner = isRoot ? "chown -R 65534 half empty" : "true"
+        #expect(try place.shell("mkdir -m 500 empty && chmod -R a+rX whole && \(owner)").code == 0)
+        let reading = ["resume", "verify", "sample", "evaluate", "diff"]
+        let cases: [(modes: String, commands: [String], sentence: String)] = [
+            ("chmod 000 half", reading, "half/run.json: Permission denied"),
+            ("chmod 000 half/run.json", reading, "half/run.json: Permission denied"),
+            ("chmod 000 half/ledger.jsonl", ["resume", "verify", "diff"], "half/ledger.jsonl: Permission denied"),
+            ("chmod 000 half/checkpoints", ["resume", "verify", "sample"], "half/checkpoints: Permission denied"),
+            ("chmod 400 half/checkpoints", ["verify"], "half/checkpoints/step-00000002: Permission denied"),
+            ("chmod 500 half", ["resume"], "half: Permission denied; expected a directory that this user may write to"),
+            ("chmod 500 half/checkpoints", ["resume"], "half/checkpoints: Permission denied"),
+            ("chmod 400 half/metrics.jsonl", ["resume"], "half/metrics.jsonl: Permission denied; expected a file"),
+            ("true", ["train --set hello --steps 3 --run empty"], "empty: Permission denied; expected a directory"),
+            ("true", ["train --set hello --steps 3 --run empty/x"], "cannot make directory empty/x: Permission denied"),
+        ]
+        for (modes, commands, sentence) in cases {
+            for words in commands {
+                let other = words == "diff" ? "whole" : ""
+                let line = words.contains(" ") ? words : "\(words) half \(other)"
+                let outcome = try place.shell("\(modes); \(command) \(line)")
+                expect(refused: outcome)
+                #expect(outcome.errors.contains(sentence), "\(modes); \(words): \(outcome.errors)")
+            }
+            #expect(try place.shell("chmod 700 half; chmod -R u+rwX half").code == 0)
+        }
+        #expect(try place.run(["verify", "\(place.path)/half"]).code == 0)
     }
 
     /// Sizes and bytes of everything but who held the run, and how often.

@@ -14,7 +14,12 @@ package struct Checkpoint: Sendable {
     ///
     /// - Throws: `RunError.damaged` for anything that is not as written, and the system's refusals.
     package init(verifying path: String, step: UInt64) throws(RunError) {
-        guard FileSystem.kind(of: path) == .directory else { throw RunError(.damaged, "\(path): not a directory") }
+        guard try FileSystem.foundKind(of: path) == .directory else {
+            throw RunError(.damaged, "\(path): not a directory")
+        }
+        guard try !FileSystem.names(in: path).isEmpty else {
+            throw RunError(.damaged, "\(path): an empty directory; expected the files of a checkpoint")
+        }
         let manifestPath = "\(path)/\(CheckpointManifest.name)"
         manifest = try CheckpointManifest.read(in: path)
         if let objection = manifest.objection(step: step) { throw RunError(.damaged, "\(manifestPath): \(objection)") }

@@ -105,17 +105,53 @@ enum FileSystem {
         return parent.isEmpty ? "/" : String(parent)
     }
 
-    enum Kind { case file, directory, other }
+    enum Kind: String {
+        case file = "a file"
+        case directory = "a directory"
+        case link = "a symbolic link"
+        case pipe = "a pipe"
+        case socket = "a socket"
+        case device = "a device"
+    }
 
     /// What lies at a path; nil when nothing does, or when it cannot be told.
     static func kind(of path: String, followsLinks: Bool = false) -> Kind? {
+        try? foundKind(of: path, followsLinks: followsLinks)
+    }
+
+    /// What lies at a path; nil when nothing does.
+    ///
+    /// - Throws: when it cannot be told, as in a directory that this user may not enter.
+    static func foundKind(of path: String, followsLinks: Bool = false) throws(RunError) -> Kind? {
         var status = stat()
-        guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { return nil }
+        guard unsafe (followsLinks ? stat(path, &status) : lstat(path, &status)) == 0 else {
+            if errno == ENOENT { return nil }
+            throw RunError(FileFailure("open", path, number: errno))
+        }
         return switch status.st_mode & S_IFMT {
         case S_IFREG: .file
         case S_IFDIR: .directory
-        default: .other
+        case S_IFLNK: .link
+        case S_IFIFO: .pipe
+        case S_IFSOCK: .socket
+        default: .device
         }
+    }
+
+    /// What lies at a path, for a sentence about what should not: "a symbolic link that leads nowhere".
+    static func description(of kind: Kind, at path: String) -> String {
+        let leadsNowhere = kind == .link && self.kind(of: path, followsLinks: true) == nil
+        return kind.rawValue + (leadsNowhere ? " that leads nowhere" : "")
+    }
+
+    /// Refuses a file that this user may not write to, or a directory in which he may make none, before anything is tried.
+    static func requireWritable(_ path: String, _ kind: Kind) throws(RunError) {
+        guard unsafe access(path, kind == .directory ? W_OK | X_OK : W_OK) != 0 else { return }
+        let failure = FileFailure("open", path, number: errno)
+        guard errno != ENOENT else { return }
+        throw RunError(
+            RunError(failure).code,
+            "\(path): \(failure.reason); expected \(kind.rawValue) that this user may write to", cause: failure)
     }
 
     /// Names in a directory, in byte order, without "." and "..".
