@@ -11,6 +11,8 @@ package struct MonitorEvent: Hashable, Sendable {
         case handshakeFailed(HandshakeFailure)
         /// The connection broke or was cut: the peer went, or sent more than is allowed.
         case disconnected
+        /// Connecting came to nothing, or a listener was closed.
+        case closed
         /// Listening, or taking a connection, failed with this error number.
         case bindFailed(Int32)
         case acceptFailed(Int32)
@@ -61,7 +63,7 @@ package struct SocketMonitor: ~Copyable {
             ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED
             | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
             | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED
-            | ZMQ_EVENT_BIND_FAILED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_MONITOR_STOPPED
+            | ZMQ_EVENT_CLOSED | ZMQ_EVENT_BIND_FAILED | ZMQ_EVENT_ACCEPT_FAILED | ZMQ_EVENT_MONITOR_STOPPED
         let result = unsafe zmqshim_monitor(try monitored.handle.pointer(.monitor), endpoint, Int32(events))
         try MessagingError.check(result, .monitor, "a \(monitored.kind) socket")
         monitored.handle.isMonitored = true
@@ -114,6 +116,7 @@ extension MonitorEvent {
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL: kind = .handshakeFailed(.violation(value))
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH: kind = .handshakeFailed(.refused(value))
         case ZMQ_EVENT_DISCONNECTED: kind = .disconnected
+        case ZMQ_EVENT_CLOSED: kind = .closed
         case ZMQ_EVENT_BIND_FAILED: kind = .bindFailed(Int32(bitPattern: value))
         case ZMQ_EVENT_ACCEPT_FAILED: kind = .acceptFailed(Int32(bitPattern: value))
         case ZMQ_EVENT_MONITOR_STOPPED: kind = .stopped

@@ -1,4 +1,6 @@
 import Foundation
+import Synchronization
+import TestSupport
 import Testing
 
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
@@ -301,6 +303,52 @@ struct `The keys` {
         #expect(mistaken.code == 3 && mistaken.errors.contains("another key or none"), "\(mistaken)")
         open.signal(SIGTERM)
         #expect(open.wait().code == 143)
+    }
+
+    /// What may listen where a coordinator was expected.
+    enum Foreigner: String, CaseIterable { case web, banner, zeros, mute, closing }
+
+    @Test(arguments: Foreigner.allCases, [true, false])
+    func `are of no use at a server that is none of theirs, which ends a worker with one line`(
+        _ foreigner: Foreigner, hasKeys: Bool
+    ) throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let kept = Mutex<[RawConnection]>([])
+        let listener = try RawListener { connection in
+            switch foreigner {
+            case .web:
+                _ = connection.read(atMost: 10)
+                connection.write(Array("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".utf8))
+                return
+            case .banner: connection.write(Array("SSH-2.0-OpenSSH_9.2\r\n".utf8))
+            case .zeros: connection.write([UInt8](repeating: 0, count: 300))
+            case .mute: break
+            case .closing: return
+            }
+            kept.withLock { $0.append(connection) }
+        }
+        let outcome = try place.run(
+            ["worker", "--connect", "tcp://127.0.0.1:\(listener.port)"] + (hasKeys ? ["--keys", keys] : []))
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(outcome.errors.contains(hasKeys ? "another key or none" : "is no coordinator"), "\(outcome.errors)")
+        #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
+        listener.end()
+    }
+
+    @Test func `let a worker wait where nobody listens, which says so`() throws {
+        let place = try Workplace()
+        let keys = "\(place.path)/keys"
+        #expect(try place.run(["keys", "new", keys]).code == 0)
+        let listener = try RawListener { _ in }
+        let port = listener.port
+        listener.end()
+        let worker = try place.start(["worker", "--connect", "tcp://127.0.0.1:\(port)", "--keys", keys])
+        let sentence = "waiting for a coordinator at tcp://127.0.0.1:\(port)"
+        #expect(worker.wait { worker.errors.contains(sentence) }, "\(worker.errors)")
+        worker.signal(SIGTERM)
+        #expect(worker.wait().code == 143)
     }
 
     @Test func `are asked of a worker by its coordinator's socket, and of a coordinator by its worker`() throws {

@@ -4,6 +4,7 @@ import Foundation
 import Messaging
 import Synchronization
 import TensorCore
+import TestSupport
 import Testing
 import Training
 
@@ -57,6 +58,42 @@ struct `A worker whose connection brings nothing` {
         try coordinator.close(linger: .zero)
     }
 
+    @Test func `waits for a coordinator that has welcomed it once, whoever answers in its place meanwhile`() throws {
+        let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
+        let started = try Started.worker(
+            of: coordinator, reconnectsAfter: .milliseconds(300), makeModel: { _ in Idle() })
+        var isWelcome = false
+        while !isWelcome {
+            guard case .message(let message)? = try coordinator.receive(within: .seconds(10)),
+                let worker = message.sender
+            else { return #expect(started.end.sentence == "it says hello, and takes work") }
+            isWelcome = try Self.kind(of: message) == .pull
+            if !isWelcome { try Self.welcome(worker, from: coordinator, controlEndpoint: "") }
+        }
+        try coordinator.close(linger: .seconds(1))
+        guard case .tcp(_, let port?) = started.endpoint.transport else { throw SocketFailure() }
+        // With keys, which this worker has none of.
+        let stranger = try Self.listener(at: port) { connection in
+            connection.write(Array(ZMTP.greeting.prefix(12)) + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47))
+            _ = connection.read(atMost: 64)
+        }
+        while stranger.connections < 3, started.end.sentence == nil { usleep(5_000) }
+        #expect(started.end.sentence == nil, "\(started.end.sentence ?? "")")
+        stranger.end()
+        let again = try Socket(.router, in: sharedContext.get(), options: .data())
+        _ = try again.bind(started.endpoint)
+        guard case .message(let message)? = try again.receive(within: .seconds(20)), let sender = message.sender else {
+            throw SocketFailure()
+        }
+        #expect(try Self.kind(of: message) == .hello)
+        let (header, payload) = Coordination.Message(.stop(reason: "enough"), run: .none, incarnation: 0).encoded()
+        while started.end.sentence == nil {
+            _ = try again.send([.bytes(header + payload)], to: sender)
+            usleep(50_000)
+        }
+        try again.close(linger: .zero)
+    }
+
     @Test(arguments: ["tcp://192.0.2.2:7999", "inproc://elsewhere", "nowhere"])
     func `is sent nowhere else by a welcome that names another place`(place: String) throws {
         let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
@@ -65,16 +102,33 @@ struct `A worker whose connection brings nothing` {
             guard case .message(let message)? = try coordinator.receive(within: .milliseconds(50)),
                 let sender = message.sender, try Self.kind(of: message) == .hello
             else { continue }
-            let welcome = Welcome(
-                session: 1, shards: 1, parameterBytes: 4, answerLimit: 64, assignmentLimit: 64, controlEndpoint: place,
-                model: [])
-            let run = RunID(low: 1, high: 2)
-            let (header, payload) = Coordination.Message(.welcome(welcome), run: run, incarnation: 1).encoded()
-            _ = try coordinator.send([.bytes(header + payload)], to: sender)
+            try Self.welcome(sender, from: coordinator, controlEndpoint: place)
         }
         let sentence = try #require(end.sentence)
         #expect(sentence.contains("a place for pings that is none") && sentence.contains(place), "\(sentence)")
         try coordinator.close(linger: .zero)
+    }
+
+    /// Listens there as soon as libzmq has closed the socket before.
+    private static func listener(
+        at port: UInt16, _ take: @escaping @Sendable (RawConnection) -> Void
+    ) throws -> RawListener {
+        for _ in 0..<500 {
+            if let listener = try? RawListener(port: port, take) { return listener }
+            usleep(10_000)
+        }
+        return try RawListener(port: port, take)
+    }
+
+    private static func welcome(
+        _ worker: PeerIdentity, from coordinator: borrowing Socket, controlEndpoint: String
+    ) throws {
+        let welcome = Welcome(
+            session: 1, shards: 1, parameterBytes: 4, answerLimit: 64, assignmentLimit: 64,
+            controlEndpoint: controlEndpoint, model: [])
+        let run = RunID(low: 1, high: 2)
+        let (header, payload) = Coordination.Message(.welcome(welcome), run: run, incarnation: 1).encoded()
+        _ = try coordinator.send([.bytes(header + payload)], to: worker)
     }
 
     /// A model that is never asked for anything.
@@ -99,14 +153,15 @@ struct `A worker whose connection brings nothing` {
     private final class Started: @unchecked Sendable {
         private let loop: WorkerLoop
         private let context: Context
+        let endpoint: Endpoint
         let end = End()
         private let said: Said
         var notes: [String] { said.lines.withLock { $0 } }
 
         private final class Said: Sendable { let lines = Mutex<[String]>([]) }
 
-        private init(_ loop: WorkerLoop, _ context: Context, _ said: Said) {
-            (self.loop, self.context, self.said) = (loop, context, said)
+        private init(_ loop: WorkerLoop, _ endpoint: Endpoint, _ context: Context, _ said: Said) {
+            (self.loop, self.endpoint, self.context, self.said) = (loop, endpoint, context, said)
         }
 
         /// Binds a coordinator's socket and starts a worker of it.
@@ -120,7 +175,7 @@ struct `A worker whose connection brings nothing` {
                 connectingTo: endpoint, identity: WorkerLoop.freshName(), keys: nil, parent: nil,
                 reconnectsAfter: reconnectsAfter, makeModel: makeModel,
                 note: { line in said.lines.withLock { $0.append(line) } })
-            let worker = Started(loop, try sharedContext.get(), said)
+            let worker = Started(loop, endpoint, try sharedContext.get(), said)
             Thread.detachNewThread { worker.run() }
             return worker
         }

@@ -2,23 +2,30 @@ internal import Messaging
 
 /// Finds out from a socket's events that the other end is not one that this worker can work with.
 ///
-/// libzmq tries again for ever and says nothing: with a wrong key every send succeeds and nothing ever arrives.
+/// libzmq tries again for ever and says nothing: with a wrong key every send succeeds and nothing ever arrives. What tells a coordinator that
+/// is busy from whoever is none is the handshake: libzmq answers it on a thread of its own, whatever the coordinator computes.
 struct HandshakeWatch {
     private let endpoint: Endpoint
     private let hasKeys: Bool
     private let isChild: Bool
+    /// Whether this worker has been welcomed before: the coordinator may be stopped, or start again, and something else may answer for it.
+    var isEstablished = false
 
-    /// Handshakes that ended badly since the last good one.
+    /// Connections that ended within their handshakes since the last good one.
     private var failures = 0
     /// When a connection first stood without a handshake, since the last good one.
     private var waitingSince: Duration?
+    /// Whether a connection stands of whose handshake nothing has been heard.
+    private var isShakingHands = false
     private var sentence: String?
+    /// Whether libzmq has given this socket's connection up: it tries again only where the other end may yet be a right one.
+    private(set) var isGivenUp = false
 
     /// How often, and for how long, connections may end within their handshakes: whoever starts up or goes down cuts some off.
     private static let mostFailures = 4
     private static let grace: Duration = .seconds(3)
     /// Longer than libzmq gives a handshake. A tunnel whose far end is not there yet looks the same, so that without keys it takes this.
-    private static let longestWait: Duration = .seconds(8)
+    private static let longestWait: Duration = .seconds(7)
 
     /// - Parameter isChild: whether the coordinator has started this worker, so that the socket can be nobody else's.
     init(endpoint: Endpoint, hasKeys: Bool, isChild: Bool) {
@@ -29,12 +36,22 @@ struct HandshakeWatch {
 
     mutating func note(_ event: MonitorEvent.Kind, at now: Duration) {
         switch event {
-        case .connected: waitingSince = waitingSince ?? now
-        case .handshakeSucceeded: (failures, waitingSince) = (0, nil)
-        case .handshakeFailed(.refused): sentence = "\(endpoint) does not admit the key of this worker"
-        case .handshakeFailed(.violation): sentence = mismatch
-        case .handshakeFailed(.system): failures += 1
-        case .accepted, .disconnected, .bindFailed, .acceptFailed, .stopped: break
+        case .connected:
+            waitingSince = waitingSince ?? now
+            isShakingHands = true
+        case .handshakeSucceeded: (failures, waitingSince, isShakingHands) = (0, nil, false)
+        case .handshakeFailed(.refused):
+            isShakingHands = false
+            sentence = "\(endpoint) does not admit the key of this worker"
+        case .handshakeFailed(.violation): noteViolation()
+        case .handshakeFailed(.system):
+            failures += 1
+            isShakingHands = false
+        // Bytes that do not even begin a handshake: libzmq has no other word for them.
+        case .disconnected: if isShakingHands { noteViolation() }
+        // Nobody listens: whoever was there is gone.
+        case .closed: (failures, waitingSince, isShakingHands) = (0, nil, false)
+        case .accepted, .bindFailed, .acceptFailed, .stopped: break
         }
     }
 
@@ -45,11 +62,17 @@ struct HandshakeWatch {
         return failures > 0 || waitingSince.map { now - $0 <= Self.longestWait } ?? false
     }
 
+    private mutating func noteViolation() {
+        (isShakingHands, isGivenUp) = (false, true)
+        // Of somebody who was welcomed, the connection is made anew.
+        if !isEstablished { sentence = mismatch }
+    }
+
     /// The last line of a worker that cannot take part; nil while it may still come to work.
     func verdict(at now: Duration) -> String? {
         guard !isChild else { return nil }
         if let sentence { return sentence }
-        guard let waitingSince, failures > 0 else { return nil }
+        guard let waitingSince, !isEstablished else { return nil }
         let waited = now - waitingSince
         let isHopeless = hasKeys && failures >= Self.mostFailures && waited > Self.grace
         return isHopeless || waited > Self.longestWait ? mismatch : nil

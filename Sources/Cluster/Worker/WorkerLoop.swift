@@ -119,6 +119,7 @@ package final class WorkerLoop {
             if let arrived { try take(arrived, socket, context) }
             if clock.now - lastTick > .milliseconds(100) {
                 lastTick = clock.now
+                handshake.isEstablished = run != .none
                 while let event = try monitor.next() { handshake.note(event.kind, at: lastTick - begun) }
                 if let sentence = handshake.verdict(at: lastTick - begun) {
                     try perform(.leave(exitCode: 3, reason: sentence), socket, context)
@@ -131,7 +132,8 @@ package final class WorkerLoop {
                 if let parent, getppid() != parent {
                     try perform(.leave(exitCode: 1, reason: "the process that started it is gone"), socket, context)
                 }
-                if parent == nil, endpoint.isTCP, ending == nil, let since = machine.unansweredSince,
+                if parent == nil, endpoint.isTCP || handshake.isGivenUp, ending == nil,
+                    let since = machine.unansweredSince,
                     lastTick - begun - max(since, connected) > reconnectsAfter
                 {
                     return try socket.close(linger: .zero)
