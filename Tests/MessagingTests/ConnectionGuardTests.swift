@@ -114,7 +114,7 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         #expect(try client.send([.bytes([1])], within: patience) == .sent)
         let connection = try #require(try server.socket.message().connection)
         #expect(eventually { server.watch.waiting()[connection] != nil })
-        server.watch.recognise(connection)
+        server.watch.recognise(connection, as: PeerIdentity([1]))
         let peers = try (0..<30).map { _ in try RawConnection(port: server.port) }
         #expect(eventually { peers.count(where: \.isCut) == 21 })
         // Those that came last stay, one of the ten being the client's.

@@ -93,7 +93,8 @@ import Testing
         #expect(try client.send([Payload](repeating: .bytes([1]), count: 5), within: patience) == .sent)
         #expect(try client.send([Payload](repeating: .bytes([2]), count: 4)) == .sent)
 
-        guard case .overlong(let sender, _, let count) = try server.receive(within: patience, maximumFrames: 4) else {
+        guard case .overlong(let sender, _, _, let count) = try server.receive(within: patience, maximumFrames: 4)
+        else {
             Issue.record("the long message was not reported")
             return
         }

@@ -30,7 +30,7 @@ extension Socket {
     borrowing func message(maximumFrames: Int = 16) throws -> Message {
         switch try receive(within: patience, maximumFrames: maximumFrames) {
         case .message(let message): return message
-        case .overlong(_, _, let count):
+        case .overlong(_, _, _, let count):
             Issue.record("a message of \(count) frames")
             throw Nothing()
         case nil:

@@ -10,7 +10,7 @@ enum Arrival: Sendable {
     case message(
         Coordination.Message, ArrivedPayload, isFinite: Bool, from: WorkerID, key: PeerKey?,
         over: ConnectionID?)
-    case undecodable(DecodeError, from: WorkerID, key: PeerKey?)
+    case undecodable(DecodeError, from: WorkerID, key: PeerKey?, over: ConnectionID?)
 
     /// So many that everything else gets its turn.
     private static let limit = 64
@@ -24,10 +24,12 @@ enum Arrival: Sendable {
         var held = 0
         while arrivals.count < limit, held < heldBytes, let received = try socket.receive(maximumFrames: 4) {
             switch received {
-            case .overlong(let sender, let user, let frameCount):
+            case .overlong(let sender, let user, let connection, let frameCount):
                 guard let sender else { continue }
                 let error = DecodeError(.frames, wanted: 1, got: UInt64(frameCount))
-                arrivals.append(.undecodable(error, from: WorkerID(sender.bytes), key: user.map { PeerKey($0) }))
+                arrivals.append(
+                    .undecodable(
+                        error, from: WorkerID(sender.bytes), key: user.map { PeerKey($0) }, over: connection))
             case .message(let message):
                 guard let sender = message.sender.map({ WorkerID($0.bytes) }) else { continue }
                 undecoded.append((arrivals.count, sender, message, memory?.answers(of: sender)))
@@ -47,7 +49,7 @@ enum Arrival: Sendable {
                         decoded, payload,
                         isFinite: decoded.header.kind != .answer || payload.withBytes { $0.areFiniteFloats },
                         from: sender, key: key, over: message.connection)
-                case .failure(let error): .undecodable(error, from: sender, key: key)
+                case .failure(let error): .undecodable(error, from: sender, key: key, over: message.connection)
                 }
             all.withLock { $0[place] = arrival }
         }

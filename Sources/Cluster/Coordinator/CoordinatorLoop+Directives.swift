@@ -30,10 +30,10 @@ extension CoordinatorLoop {
             if reason != .restarted { noteMember("\(names[worker]) is lost: \(reason)") }
         case .refused(let worker, let refusal): noteStranger("\(names[worker]) was refused: \(refusal.sentence)")
         case .dropped(let worker, let reason):
-            outbox.discard(worker)
+            dismiss(worker)
             noteStranger("\(names[worker]) was dropped: \(reason)")
         case .outvoted(let worker, let step, let subtree):
-            outbox.discard(worker)
+            dismiss(worker)
             noteMember(
                 "\(names[worker]) is dropped: its gradients for step \(step + 1), shards \(subtree), are not what others compute"
             )

@@ -101,6 +101,12 @@ package final class CoordinatorLoop {
         machine.counters.rejected.merging(ended) { $0 + $1 }
     }
 
+    /// Ends the connections of a worker that was dropped for good: it would be listened to in vain.
+    func dismiss(_ worker: WorkerID) {
+        outbox.discard(worker)
+        connections?.dismiss(PeerIdentity(worker.bytes))
+    }
+
     /// A sentence that somebody else can cause as often as he likes.
     func noteStranger(_ sentence: String) {
         for sentence in strangerNotes.take(sentence, at: clock.now - begun) { note(sentence) }
@@ -231,6 +237,9 @@ package final class CoordinatorLoop {
             case .waitingBytes(let count):
                 ended["waiting_bytes", default: 0] += 1
                 noteStranger("the connection of \(cut.peer) was cut: \(count) bytes of it waited here")
+            case .dismissed:
+                ended["dismissed", default: 0] += 1
+                noteStranger("the connection of \(cut.peer) was cut: it was a worker's that was dropped")
             case .connections(let count):
                 ended["connections", default: 0] += 1
                 noteStranger(
@@ -247,14 +256,22 @@ package final class CoordinatorLoop {
 
     private func take(_ arrival: Arrival) {
         switch arrival {
-        case .undecodable(let error, let sender, let key): perform(.undecodable(error, from: sender, key: key))
+        case .undecodable(let error, let sender, let key, let connection):
+            perform(.undecodable(error, from: sender, key: key))
+            if let connection, let key, machine.isRevoked(key) { connections?.dismiss(connection) }
         case .message(let message, let payload, let isFinite, let sender, let key, let connection):
             guard settings.loss?.takesOne() != true else { return }
             if case .hello(let hello) = message.body { names.note(hello.label, of: sender) }
             (self.payload, isPayloadFinite) = (payload, isFinite)
             perform(.received(message, from: sender, key: key))
             self.payload = nil
-            if let connection, machine.isMember(sender, key) { connections?.recognise(connection) }
+            if let connection {
+                if machine.isMember(sender, key) {
+                    connections?.recognise(connection, as: PeerIdentity(sender.bytes))
+                } else if let key, machine.isRevoked(key) {
+                    connections?.dismiss(connection)
+                }
+            }
         }
     }
 

@@ -145,7 +145,7 @@ package final class WorkerLoop {
 
     private func take(_ received: Received, _ socket: borrowing Socket, _ context: Context) throws {
         switch received {
-        case .overlong(_, _, let frameCount):
+        case .overlong(_, _, _, let frameCount):
             try perform(.undecodable(DecodeError(.frames, wanted: 1, got: UInt64(frameCount))), socket, context)
         case .message(let arrived):
             switch Trace.span(

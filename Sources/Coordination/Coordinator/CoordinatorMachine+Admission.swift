@@ -17,8 +17,11 @@ extension CoordinatorMachine {
         return true
     }
 
+    /// Whether a key was taken off the allow-list: nothing that comes with it is looked at.
+    package func isRevoked(_ key: PeerKey) -> Bool { revokedKeys.contains(key) }
+
     /// Takes the workers of a key off the roster, for good. The handshake refuses the key from now on; connections that stand are
-    /// not listened to.
+    /// not listened to, and are for the shell to cut.
     mutating func revoke(_ key: PeerKey) {
         revokedKeys.insert(key)
         for member in membersInOrder where member.key == key {

@@ -16,6 +16,10 @@ package final class ConnectionGuard: Sendable {
         /// Counts connections up, as they come.
         let number: Int
         var recognised: ContinuousClock.Instant?
+        /// Who takes part over it, or did.
+        var owner: PeerIdentity?
+        /// When it is to be cut.
+        var endsAt: ContinuousClock.Instant?
         var isCut = false
         /// What it held when it was last looked at.
         var held = 0
@@ -79,9 +83,29 @@ package final class ConnectionGuard: Sendable {
     }
 
     /// Says that the owner of a connection is somebody who takes part.
-    package func recognise(_ connection: ConnectionID) {
+    package func recognise(_ connection: ConnectionID, as owner: PeerIdentity) {
         let now = ContinuousClock.now
-        state.withLock { $0.connections[connection]?.recognised = now }
+        state.withLock { state in
+            state.connections[connection]?.recognised = now
+            state.connections[connection]?.owner = owner
+        }
+    }
+
+    /// Has a connection cut that is of no more use, soon: what was sent last still gets through.
+    package func dismiss(_ connection: ConnectionID) {
+        state.withLock { dismiss(connection, &$0) }
+    }
+
+    /// The same for every connection over which somebody took part, under this name.
+    package func dismiss(_ owner: PeerIdentity) {
+        state.withLock { state in
+            for connection in state.connections.filter({ $0.value.owner == owner }).keys { dismiss(connection, &state) }
+        }
+    }
+
+    private func dismiss(_ connection: ConnectionID, _ state: inout State) {
+        guard let known = state.connections[connection] else { return }
+        state.connections[connection]?.endsAt = known.endsAt ?? .now + limits.farewell
     }
 
     /// What has happened since it was last asked: the connections that were cut, how many more there were, and handshakes that
@@ -180,6 +204,9 @@ extension ConnectionGuard {
         state.withLock { state in
             for gate in gates.indices {
                 for descriptor in stirred { state.stirring.insert(ConnectionID(gate: gate, descriptor: descriptor)) }
+            }
+            for (connection, known) in state.connections where all && !known.isCut {
+                if let endsAt = known.endsAt, endsAt <= now { cut(connection, .dismissed, &state) }
             }
             var isLookedAt = all ? Set(state.connections.keys) : state.stirring
             for connection in isLookedAt { measure(connection, gates, &state) }

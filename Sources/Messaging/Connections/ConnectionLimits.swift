@@ -8,6 +8,8 @@ package struct ConnectionLimits: Sendable {
     package var connections: Int
     /// How long a connection counts as recognised after it last was.
     package var memory: Duration = .seconds(15)
+    /// How long a connection stands that is to be cut because its owner takes no part any more.
+    package var farewell: Duration = .seconds(1)
     /// The least time between two looks at the connections over which something comes.
     package var interval: Duration = .milliseconds(1)
     /// The same, where looking takes long because there are so many.
@@ -27,6 +29,8 @@ package struct ConnectionCut: Hashable, Sendable {
     package enum Reason: Hashable, Sendable {
         /// So many bytes of it waited here.
         case waitingBytes(Int)
+        /// Its owner takes no part any more.
+        case dismissed
         /// There were so many connections.
         case connections(Int)
     }

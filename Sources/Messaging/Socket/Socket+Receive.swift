@@ -4,7 +4,7 @@ internal import CZeroMQ
 package enum Received: Sendable {
     case message(Message)
     /// A message of more frames than allowed, which is gone: its sender does not speak the protocol.
-    case overlong(sender: PeerIdentity?, user: String?, frameCount: Int)
+    case overlong(sender: PeerIdentity?, user: String?, connection: ConnectionID?, frameCount: Int)
 }
 
 extension Socket {
@@ -54,7 +54,9 @@ extension Socket {
             count += 1
         }
         let connection = handle.intake?.took(travelled, over: descriptor)
-        guard count <= maximumFrames else { return .overlong(sender: sender, user: user, frameCount: count) }
+        guard count <= maximumFrames else {
+            return .overlong(sender: sender, user: user, connection: connection, frameCount: count)
+        }
         return .message(Message(sender: sender, user: user, connection: connection, frames: frames))
     }
 

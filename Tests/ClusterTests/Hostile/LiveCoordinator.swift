@@ -50,6 +50,8 @@ final class LiveCoordinator {
     /// Makes a worker's keys.
     func add(_ name: String) throws { #expect(try place.run(["keys", "add", keys ?? "", name]).code == 0) }
 
+    func revoke(_ name: String) throws { #expect(try place.run(["keys", "revoke", keys ?? "", name]).code == 0) }
+
     func pair(of name: String) throws -> (pair: CurvePair, server: CurvePublicKey) {
         let directory = "\(keys ?? "")/workers/\(name)"
         func value(_ field: String, _ file: String) throws -> String {
@@ -137,6 +139,12 @@ final class HostilePeer {
         }
         Issue.record("neither a handshake nor its failure")
         return nil
+    }
+
+    /// Waits until a connection of it has ended.
+    func isCut() throws -> Bool {
+        while let event = try monitor.next(within: .seconds(10)) { if event.kind == .disconnected { return true } }
+        return false
     }
 
     @discardableResult

@@ -101,6 +101,23 @@ struct `A worker that means harm` {
         try live.finish(rejecting: ["frames", "header_length", "magic"])
     }
 
+    @Test(arguments: [false, true])
+    func `is cut off when its key is revoked or a message of it is malformed, and told before`(isRevoked: Bool) throws {
+        let live = try LiveCoordinator(keys: true, ["--steps", "4000000"])
+        try live.add("second")
+        #expect(live.process.wait { live.process.errors.contains("worker second is admitted") })
+        let peer = try HostilePeer(live.endpoint, keys: live.pair(of: "second"))
+        try peer.join()
+        if isRevoked { try live.revoke("second") } else { try peer.send([[UInt8](repeating: 7, count: 80)]) }
+        #expect(try peer.receive(.refused) != nil)
+        // It stays, and says nothing.
+        #expect(try peer.isCut())
+        let sentence = "was cut: it was a worker's that was dropped"
+        #expect(live.process.wait { live.process.errors.contains(sentence) }, "\(live.process.errors)")
+        live.process.signal(SIGTERM)
+        #expect(live.process.wait().code == 143)
+    }
+
     @Test func `takes another's name and is not heard`() throws {
         let live = try LiveCoordinator(keys: true)
         try live.add("second")
