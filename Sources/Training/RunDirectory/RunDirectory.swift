@@ -178,7 +178,9 @@ package struct RunDirectory: Sendable, Equatable {
 
     func read<Value: Decodable>(_ name: String) throws(RunError) -> Value {
         let file = "\(path)/\(name)"
-        let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: file, limit: 1 << 26) }
+        let bytes = try RunError.reading { () throws(FileFailure) in
+            try InputFile.contents(of: file, limit: 1 << 26, followsLinks: false)
+        }
         return try JSONText.decode(Value.self, from: bytes, path: file)
     }
 }

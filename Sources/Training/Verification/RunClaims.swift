@@ -48,15 +48,17 @@ struct RunClaims {
         self.faults = faults
     }
 
-    /// Passes over empty directories that are called as checkpoints after the ledger's last step would be: none was ever written there.
+    /// Passes over empty directories, and what is no directory, where they are called as checkpoints after the ledger's last step would
+    /// be: none was ever written there.
     ///
     /// - Returns: a sentence about each.
-    mutating func passOverEmpty(after last: UInt64, in directory: RunDirectory) -> [String] {
+    mutating func passOverStrangers(after last: UInt64, in directory: RunDirectory) -> [String] {
         let store = CheckpointStore(run: directory.path)
-        let empty = checkpoints.filter { $0 > last && store.isEmpty($0) }.sorted()
-        checkpoints.subtract(empty)
-        return empty.map {
-            "\(directory.path)/checkpoints/\(CheckpointStore.name($0)): skipped: an empty directory, and the ledger ends at step \(last)"
+        return checkpoints.filter { $0 > last }.sorted().compactMap { step in
+            guard let what = store.stranger(step) else { return nil }
+            checkpoints.remove(step)
+            return
+                "\(directory.path)/checkpoints/\(CheckpointStore.name(step)): skipped: \(what), and the ledger ends at step \(last)"
         }
     }
 

@@ -145,6 +145,9 @@ private let halfRuns: [HalfRun] = [
         ["resume", "verify"], says: "run.json: not the settings or the data that the ledger begins from"),
     .init(
         "a directory for an origin", "rm origin.json; mkdir origin.json", ["resume", "verify"], says: "origin.json: "),
+    .init(
+        "a link for an origin", "mv origin.json x; ln -s x origin.json", ["verify"],
+        says: "origin.json: it is a symbolic link; expected a regular file"),
     .init("a pipe for an origin", "rm origin.json; mkfifo origin.json", ["resume", "verify"], says: "origin.json: "),
     .init("an incarnation of 10 GB", "truncate -s 10G incarnation", ["resume"], says: "incarnation"),
     .init(
@@ -177,6 +180,8 @@ private let harmless: [(what: String, damage: String, verified: String?)] = [
     ("half a summary", "echo '{' > summary.json", "summary.json: it is not JSON"),
     ("no metrics", "rm metrics.jsonl", "metrics.jsonl has no record of the step; expected one"),
     ("an empty directory for a checkpoint", "mkdir checkpoints/step-99999999", nil),
+    ("a file for a checkpoint", ": > checkpoints/step-99999999", nil),
+    ("a pipe for a checkpoint", "mkfifo checkpoints/step-99999999", nil),
     ("manifests without their last newline", "truncate -s -1 checkpoints/*/manifest.json", nil),
     ("metrics of words", "echo x > metrics.jsonl", "metrics.jsonl: line 1: it is not JSON"),
     ("no lock", "rm lock", nil), ("no incarnation", "rm incarnation", nil),

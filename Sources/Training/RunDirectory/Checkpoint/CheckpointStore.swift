@@ -32,8 +32,12 @@ struct CheckpointStore: Sendable {
         return try FileSystem.names(in: directory).compactMap { Self.step($0) }.sorted(by: >)
     }
 
-    /// Whether there is nothing in the directory of a step: it is no sign that there ever was.
-    func isEmpty(_ step: UInt64) -> Bool { (try? FileSystem.names(in: path(step)))?.isEmpty == true }
+    /// What lies in the place of a step's checkpoint and is no sign that there ever was one, as "an empty directory"; nil when it may be.
+    func stranger(_ step: UInt64) -> String? {
+        guard let kind = FileSystem.kind(of: path(step)) else { return nil }
+        guard kind == .directory else { return FileSystem.description(of: kind, at: path(step)) }
+        return (try? FileSystem.names(in: path(step)))?.isEmpty == true ? "an empty directory" : nil
+    }
 
     /// Brings the names of all checkpoints to the disk: whoever was to do so may have died before.
     func synchronizeNames() throws(RunError) {
