@@ -86,11 +86,12 @@ struct `A worker whose connection brings nothing` {
             throw SocketFailure()
         }
         #expect(try Self.kind(of: message) == .hello)
-        let (header, payload) = Coordination.Message(.stop(reason: "enough"), run: .none, incarnation: 0).encoded()
+        let (header, payload) = Coordination.Message(.stop(reason: "enough"), run: Self.run, incarnation: 1).encoded()
         while started.end.sentence == nil {
             _ = try again.send([.bytes(header + payload)], to: sender)
             usleep(50_000)
         }
+        #expect(started.end.sentence == "stopped by the coordinator: enough")
         try again.close(linger: .zero)
     }
 
@@ -120,13 +121,14 @@ struct `A worker whose connection brings nothing` {
         return try RawListener(port: port, take)
     }
 
+    private static let run = RunID(low: 1, high: 2)
+
     private static func welcome(
         _ worker: PeerIdentity, from coordinator: borrowing Socket, controlEndpoint: String
     ) throws {
         let welcome = Welcome(
             session: 1, shards: 1, parameterBytes: 4, answerLimit: 64, assignmentLimit: 64,
             controlEndpoint: controlEndpoint, model: [])
-        let run = RunID(low: 1, high: 2)
         let (header, payload) = Coordination.Message(.welcome(welcome), run: run, incarnation: 1).encoded()
         _ = try coordinator.send([.bytes(header + payload)], to: worker)
     }
