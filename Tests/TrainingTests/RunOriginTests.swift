@@ -199,4 +199,61 @@ import Training
         try FileManager.default.removeItem(atPath: "\(place.path)/run/origin.json")
         #expect(sentences(place) == ["none", "none"])
     }
+
+    /// What is left to say is said, and nothing that is not known.
+    @Test(arguments: ["no ledger", "an empty ledger", "a damaged first line", "a damaged first line and no more"])
+    func `is presumed from run.json where the ledger's first line is lost too`(what: String) throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 7)
+        let ledger = "\(place.path)/run/ledger.jsonl"
+        let lines = try place.bytes("run/ledger.jsonl").split(separator: UInt8(ascii: "\n"))
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/origin.json")
+        switch what {
+        case "no ledger": try FileManager.default.removeItem(atPath: ledger)
+        case "an empty ledger": try place.write([], to: "run/ledger.jsonl")
+        case "a damaged first line and no more": try place.write(Array("x\n".utf8), to: "run/ledger.jsonl")
+        default:
+            let rest = lines.dropFirst().flatMap { Array($0) + [UInt8(ascii: "\n")] }
+            try place.write(Array("x\n".utf8) + rest, to: "run/ledger.jsonl")
+        }
+        let sentence =
+            "\(place.path)/run/origin.json: missing, and so is the ledger's first line: that run.json has the settings and the data that the run began with is known only as far as its checkpoints bear them out"
+        func verified() throws -> VerificationResult {
+            try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1).run()
+        }
+        let result = try verified()
+        #expect(result.finding == nil && result.damages.count == 1, "\(result)")
+        #expect(result.checkpointsCompared == 3 && result.notes == [sentence], "\(result)")
+        if what == "a damaged first line" {
+            #expect(result.damages.first?.hasSuffix("line 1 recomputed: what comes next follows from it") == true)
+        }
+        let listener = Listener()
+        let summary = try place.resume("run", observer: listener).train(upTo: 12)
+        #expect(listener.notes.contains(sentence), "\(listener.notes)")
+        #expect(
+            summary.parametersSHA256
+                == (try place.begin("whole", try place.configuration()).train(upTo: 12).parametersSHA256))
+        let later = try verified()
+        #expect(later.finding == nil && later.notes == [sentence], "\(later)")
+    }
+
+    @Test func `that is damaged says what is left when the ledger is lost`() throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 3)
+        try place.write(Array("{".utf8), to: "run/origin.json")
+        try FileManager.default.removeItem(atPath: "\(place.path)/run/ledger.jsonl")
+        let remedy =
+            "; moved away, run.json is held against the settings in the checkpoints alone: the ledger has no first line either"
+        for attempt in [
+            { _ = try RunVerification(path: $0, steps: nil, threads: 1) },
+            { _ = try RunSession.resume(at: $0, observer: Listener(), threads: 1) },
+        ] as [(String) throws -> Void] {
+            do {
+                try attempt("\(place.path)/run")
+                Issue.record("nothing was said")
+            } catch let error as RunError {
+                #expect(error.message.hasSuffix(remedy), "\(error)")
+            }
+        }
+    }
 }

@@ -32,7 +32,11 @@ struct RunOrigin: Codable {
     ///
     /// - Throws: `RunError.damaged` when it is not as it was written.
     fileprivate static func read(_ directory: RunDirectory, _ file: String) throws(RunError) -> RunOrigin {
-        let remedy = "; moved away, run.json is held against the ledger alone"
+        let hasLine = try RunRecord.firstLine(of: directory) != nil
+        let remedy =
+            hasLine
+            ? "; moved away, run.json is held against the ledger alone"
+            : "; moved away, run.json is held against the settings in the checkpoints alone: the ledger has no first line either"
         let origin: RunOrigin
         do { origin = try directory.read(fileName) } catch {
             throw RunError(error.code, error.message + remedy, cause: error.cause)
@@ -93,11 +97,29 @@ extension RunRecord {
         return Array(origin.ledgerOrigin.utf8)
     }
 
-    /// The same where only the ledger is left to tell.
-    private func originOfLedger(in directory: RunDirectory, missing file: String) throws(RunError) -> [UInt8]? {
+    /// What the ledger's first line is to follow from where neither `origin.json` nor that line says so.
+    ///
+    /// - Returns: what follows from the record, and a sentence about what that rests on; of a run of an earlier version, whose first line
+    ///   follows from nothing, that and no sentence.
+    func presumedOrigin(in directory: RunDirectory) throws(RunError) -> (hash: [UInt8], sentence: String?) {
+        if try Self.firstLine(of: directory) != nil { return (LedgerLine.noHash, nil) }
+        return (
+            try ledgerOrigin(),
+            "\(directory.path)/\(RunOrigin.fileName): missing, and so is the ledger's first line: that run.json has the settings and the data that the run began with is known only as far as its checkpoints bear them out"
+        )
+    }
+
+    /// The ledger's line of step 1; nil when it is lost or damaged.
+    fileprivate static func firstLine(of directory: RunDirectory) throws(RunError) -> LedgerLine? {
         guard FileSystem.kind(of: directory.ledgerPath) != nil else { return nil }
         var cursor = try LedgerCursor(path: directory.ledgerPath)
-        guard case .line(let line, _)? = try cursor.next(), line.previous != LedgerLine.noHash else { return nil }
+        guard case .line(let line, _)? = try cursor.next(), line.entry.step == 1 else { return nil }
+        return line
+    }
+
+    /// The same where only the ledger is left to tell.
+    private func originOfLedger(in directory: RunDirectory, missing file: String) throws(RunError) -> [UInt8]? {
+        guard let line = try Self.firstLine(of: directory), line.previous != LedgerLine.noHash else { return nil }
         let own = try ledgerOrigin()
         guard line.previous == own else {
             throw RunError(

@@ -41,8 +41,9 @@ extension RunSession {
         var beginning = try record.checkedOrigin(in: directory)
         // A run of an earlier version that begins again begins as one of this.
         if beginning == nil, try directory.checkpointSteps().isEmpty { beginning = try record.ledgerOrigin() }
+        let presumed = beginning == nil ? try record.presumedOrigin(in: directory) : nil
         let resumption = try held.resume(
-            from: beginning ?? LedgerLine.noHash, runSteps: record.configuration.steps,
+            from: beginning ?? presumed?.hash ?? LedgerLine.noHash, runSteps: record.configuration.steps,
             refusing: record.objection(to:),
             accepting: { checkpoint throws(RunError) in
                 // Before the ledger is cut to it.
@@ -60,9 +61,10 @@ extension RunSession {
         let session = try RunSession(
             trainer: trainer, record: record, held: held, resumption: resumption, state: state, observer: observer,
             threads: threads)
+        if let sentence = presumed?.sentence { observer.note(sentence) }
         session.noteMissingRecords(resumption)
         if resumption.checkpoint == nil, record.initialParameters != nil {
-            try session.saveBeginning(from: beginning ?? LedgerLine.noHash)
+            try session.saveBeginning(from: beginning ?? presumed?.hash ?? LedgerLine.noHash)
         }
         return session
     }

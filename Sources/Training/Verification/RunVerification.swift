@@ -30,7 +30,9 @@ package struct RunVerification {
     package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
         directory = try RunDirectory(path)
         record = try RunRecord(reading: directory, for: .training)
-        let origin = try record.checkedOrigin(in: directory) ?? LedgerLine.noHash
+        let known = try record.checkedOrigin(in: directory)
+        let presumed = known == nil ? try record.presumedOrigin(in: directory) : nil
+        let origin = known ?? presumed?.hash ?? LedgerLine.noHash
         let source = try record.openSource(of: path)
         let survey: LedgerSurvey
         let passedOver: [String]
@@ -64,7 +66,7 @@ package struct RunVerification {
         self.threads = threads
         let skipped: [String]
         (start, skipped) = try Self.beginning(directory, before: steps.lowerBound, claims, survey)
-        notes = passedOver + skipped
+        notes = [presumed?.sentence].compactMap(\.self) + passedOver + skipped
         trainer = Trainer(record.configuration, source: source)
         if let start {
             try trainer.restore(start)
