@@ -89,8 +89,8 @@ def unwritable_directory(shop, draw):
         command.finish()
         disk.change("ro")
         outcome = place.resume(workers=draw.randint(0, 1), run=run).finish()
-        if outcome.code != 1 or outcome.errors.count("\n") > 2:
-            raise Wrong(f"exit code {outcome.code}, expected 1 and a sentence: {outcome.errors[-400:]}")
+        if outcome.code != 2 or outcome.errors.count("\n") != 1:
+            raise Wrong(f"exit code {outcome.code}, expected 2 and a sentence: {outcome.errors[-400:]}")
         disk.change("rw")
         place.expect(place.resume(workers=1, run=run).finish(), shop.undisturbed(STEPS), run=run)
         return 1
