@@ -154,8 +154,11 @@ private let halfRuns: [HalfRun] = [
         "a directory for a summary", "rm summary.json; mkdir summary.json", ["resume"],
         says: "summary.json: not a regular"),
     .init(
-        "a link for a ledger", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["verify", "diff", "resume"],
+        "a link for a ledger", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["verify", "diff"],
         says: "ledger.jsonl: it is a symbolic link; expected a regular file"),
+    .init(
+        "a link for a ledger, to be written to", "mv ledger.jsonl l; ln -s l ledger.jsonl", ["resume"],
+        says: "ledger.jsonl: not a regular file but a symbolic link; expected"),
     .init(
         "a link for metrics", "rm metrics.jsonl; ln -s l metrics.jsonl", ["resume"],
         says: "metrics.jsonl: not a regular file but a symbolic link that leads nowhere; expected"),
