@@ -32,6 +32,8 @@ struct Recomputation {
     private var path: String { verification.directory.path }
 
     mutating func run(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
+        // Before the first step is what a run begins with that was given its parameters.
+        if result.isWhole, trainer.step == 0, claims.checkpoints.contains(0) { _ = try compareCheckpoint(0, nil) }
         if FileSystem.kind(of: verification.directory.ledgerPath) != nil || ledgerEnd == nil {
             try runAlongLedger(progressed)
         }
@@ -44,7 +46,7 @@ struct Recomputation {
                 "\(verification.directory.ledgerPath): ends at step \(trainer.step) now, and went on to step \(min(last, result.ledgerSteps)) when it was looked at first: the run was taken up again meanwhile, or somebody shortens it; verify it once more"
             )
         }
-        finish()
+        try finish()
     }
 
     /// Recomputes up to the last line, and what is missing between lines.
@@ -152,7 +154,7 @@ struct Recomputation {
         guard step >= result.steps.lowerBound else { return }
         let summary = claims.summary.flatMap { $0.steps == step ? $0 : nil }
         var pending = false
-        if claims.checkpoints.contains(step) { pending = try compareCheckpoint(report) }
+        if claims.checkpoints.contains(step) { pending = try compareCheckpoint(step, report) }
         var records = claims.metrics[step] ?? []
         let isMissing =
             records.isEmpty && configuration.isRecordedStep(step) && claims.requiresRecord(of: step, pending: pending)
@@ -208,14 +210,14 @@ struct Recomputation {
         result.finding = finding(comparison, ValidationProgress.fileName, kept.step)
     }
 
+    /// - Parameter report: of the step; nil for step 0, which comes before the first.
     /// - Returns: whether the checkpoint says that the validation of its step was left off.
-    private mutating func compareCheckpoint(_ report: StepReport) throws -> Bool {
-        let step = report.step
+    private mutating func compareCheckpoint(_ step: UInt64, _ report: StepReport?) throws -> Bool {
         var what: String?
         var pending = false
         for attempt in 1... {
             do {
-                (what, pending) = try examineCheckpoint(report)
+                (what, pending) = try examineCheckpoint(step, report)
                 break
             } catch let error as RunError where error.code == .denied {
                 // Nothing is known of it.
@@ -241,13 +243,15 @@ struct Recomputation {
     }
 
     /// In what the checkpoint of a step is not what was recomputed, and whether it says that its validation was left off.
-    private func examineCheckpoint(_ report: StepReport) throws -> (difference: String?, pending: Bool) {
-        let checkpoint = try verification.directory.checkpoint(step: report.step)
+    private func examineCheckpoint(
+        _ step: UInt64, _ report: StepReport?
+    ) throws -> (difference: String?, pending: Bool) {
+        let checkpoint = try verification.directory.checkpoint(step: step)
         let state = try SessionState.read(checkpoint)
         let pending = state?.pending != nil
         guard checkpoint.follows(head) else { return ("its manifest names another line of the ledger", pending) }
         if let stored = checkpoint.manifest.validationLoss, !stored.isNaN,
-            !configuration.isValidationStep(report.step) || !validated.agrees(stored)
+            step == 0 || !configuration.isValidationStep(step) || !validated.agrees(stored)
         {
             let own = validated.validation.map { "\($0.loss)" } ?? "none"
             return ("its manifest has a validation loss of \(stored); recomputed, \(own)", pending)
@@ -268,6 +272,7 @@ struct Recomputation {
         let isDue = configuration.isValidationStep(report.step)
         comparison.check("validation_loss", record.validationLoss, isDue ? validated.validation?.loss : nil)
         comparison.check("score", record.score, isDue ? validated.score?.value : nil)
+        comparison.check("score_name", record.scoreName, isDue ? validated.score?.name : nil)
         result.finding = finding(comparison, "metrics.jsonl", report.step)
     }
 
@@ -287,6 +292,7 @@ struct Recomputation {
         } else {
             comparison.check("validation_loss", summary.validationLoss, validated.validation?.loss)
             comparison.check("score", summary.score, validated.score?.value)
+            comparison.check("score_name", summary.scoreName, validated.score?.name)
         }
         result.finding = finding(comparison, RunDirectory.summaryName, report.step)
         guard result.finding != nil else { return }
@@ -308,19 +314,20 @@ struct Recomputation {
     }
 
     private func finding(_ file: String, _ step: UInt64, _ difference: String) -> String {
-        step > result.ledgerSteps
+        if step == 0 { return "step 0, before the first: \(file) is not what the run begins with: \(difference)" }
+        return step > result.ledgerSteps
             ? "step \(step): the ledger has no line of it, and \(file) is not what was recomputed: \(difference)"
             : "step \(step): the ledger is identical, but not \(file): \(difference)"
     }
 
     /// What is left when every line, and all that speaks of a step, is identical.
-    private mutating func finish() {
+    private mutating func finish() throws {
         guard result.isWhole else { return }
         if let (step, witness) = claims.beyond(result.steps.upperBound) {
             result.finding =
                 "step \(result.steps.upperBound + 1): \(verification.directory.ledgerPath) ends at step \(result.ledgerSteps); expected step \(step) as its last, of which \(witness) is"
         } else {
-            result.finding = claims.latestObjection(in: path) ?? claims.faults.first
+            result.finding = try claims.latestObjection(in: path) ?? claims.faults.first
         }
     }
 }

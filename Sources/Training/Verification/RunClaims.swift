@@ -75,6 +75,7 @@ struct RunClaims {
             let name = "\(path): line \(number)"
             do throws(RunError) {
                 let record = try JSONText.decode(MetricsRecord.self, from: Array(line.bytes), path: name)
+                guard record.step > 0 else { throw RunError(.damaged, "\(name): of step 0; expected one from 1") }
                 if let last = records.last, last.step >= record.step {
                     throw RunError(.damaged, "\(name): of step \(record.step), after step \(last.step)")
                 }
@@ -118,9 +119,18 @@ struct RunClaims {
         beyond(last).map { "\(ledger): \(end); expected step \($0.step) as its last, of which \($0.witness) is" }
     }
 
-    /// What is wrong with `latest` beside checkpoints that are there; nil when nothing is.
-    func latestObjection(in path: String) -> String? {
-        guard let step = latest.step, step > (checkpoints.max() ?? 0) || checkpoints.isEmpty else { return nil }
+    /// What is wrong with `latest` beside the checkpoints that are there; nil when nothing is.
+    func latestObjection(in path: String) throws(RunError) -> String? {
+        guard let step = latest.step, !checkpoints.contains(step) else { return nil }
+        let store = CheckpointStore(run: path)
+        // Whoever trains the run meanwhile names a newer one before it lets go of this, and replaces one whose validation was made up
+        // for: only what is the same before and after a look at the checkpoints, and after a while, is a contradiction.
+        for _ in 0..<3 {
+            let before = store.latest().step
+            let there = Set(try store.steps()).filter { store.stranger($0) == nil }
+            guard let before, before == store.latest().step, !there.contains(before) else { return nil }
+            Thread.sleep(forTimeInterval: 0.05)
+        }
         let there = checkpoints.max().map { "the newest is of step \($0)" } ?? "there is none"
         return "\(path)/\(CheckpointStore.latestName): names the checkpoint of step \(step); \(there)"
     }

@@ -71,7 +71,11 @@ package struct RunVerification {
         if let start {
             try trainer.restore(start)
         } else {
-            try record.initialParameters?.load(into: trainer.computer.model)
+            do { try record.initialParameters?.load(into: trainer.computer.model) } catch {
+                // Where both are lost nothing can be computed; the checkpoint is what may be put back.
+                guard let fault = skipped.last, claims.checkpoints.contains(0) else { throw error }
+                throw RunError(.damaged, "\(fault); \(error)")
+            }
         }
     }
 

@@ -23,24 +23,24 @@ extension SessionState {
     /// The first thing in which a checkpoint's `session.json` is not what a run would save now; nil when there is none.
     ///
     /// - Parameters:
-    ///   - report: of the checkpoint's step.
+    ///   - report: of the checkpoint's step; nil for step 0, which comes before the first.
     ///   - record: what the run's `run.json` holds.
     ///   - validated: the newest validation, without the one that `pending` says was left off.
     func difference(
-        after report: StepReport, of record: RunRecord, validated: RecomputedValidation
+        after report: StepReport?, of record: RunRecord, validated: RecomputedValidation
     ) throws(RunError) -> String? {
         if let change = try self.record.differences(from: record, withNames: true).first {
             return "\(Self.fileName): of other settings than run.json: \(change)"
         }
         var comparison = MemberComparison()
-        comparison.check("lastLoss", lastLoss, report.loss)
+        comparison.check("lastLoss", lastLoss, report?.loss)
         comparison.check("hasDiverged", hasDiverged, false)
         if let pending {
-            let isDue = record.configuration.isValidationStep(report.step)
-            comparison.check("pending.step", pending.step, isDue ? report.step : nil)
-            comparison.check("pending.loss", pending.loss, report.loss)
-            comparison.check("pending.learning_rate", pending.learningRate, report.learningRate)
-            comparison.check("pending.gradient_norm", pending.gradientNorm, report.gradientNorm)
+            let isDue = report.map { record.configuration.isValidationStep($0.step) } ?? false
+            comparison.check("pending.step", pending.step, isDue ? report?.step : nil)
+            comparison.check("pending.loss", pending.loss, report?.loss)
+            comparison.check("pending.learning_rate", pending.learningRate, report?.learningRate)
+            comparison.check("pending.gradient_norm", pending.gradientNorm, report?.gradientNorm)
             comparison.check("pending.validation_loss", pending.validationLoss, nil)
         }
         if case .unknown = validated {
