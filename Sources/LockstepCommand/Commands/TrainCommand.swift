@@ -180,7 +180,7 @@ struct ResumeCommand: AsyncParsableCommand {
         let display = ProgressDisplay()
         supervisor?.begins(in: directory)
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
-        if let summary = session.storedSummary() {
+        if let summary = try session.storedSummary() {
             display.note("\(directory) is done; nothing is left to train")
             return try session.show(summary, json: json)
         }

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Interchange
 internal import Sequences
 internal import TensorCore
 internal import Tracing
@@ -216,14 +217,29 @@ package final class RunSession {
     }
 
     /// What the run came to when it ended, of one that is done; nil when nothing says so.
-    package func storedSummary() -> RunSummary? {
+    ///
+    /// - Throws: when it is of the same line of the ledger as the parameters that were loaded, and of other parameters: one of the two
+    ///   was changed, and writing it again would hide which.
+    package func storedSummary() throws -> RunSummary? {
         guard isDone else { return nil }
-        do {
-            guard let summary = try held.directory.summary() else { return nil }
-            if summary.steps == trainer.step, summary.ledgerHead == ledger.head { return summary }
+        let stored: RunSummary?
+        do { stored = try held.directory.summary() } catch {
+            observer.note("\(error); it is written again")
+            return nil
+        }
+        guard let stored else { return nil }
+        guard stored.steps == trainer.step, stored.ledgerHead == ledger.head else {
             observer.note("\(path): the summary is not of the run's last step; it is written again")
-        } catch { observer.note("\(error); it is written again") }
-        return nil
+            return nil
+        }
+        let own = parametersSHA256(trainer.computer.model.namedTensors)
+        guard stored.parametersSHA256 == own else {
+            throw RunError(
+                .damaged,
+                "\(path)/\(RunDirectory.summaryName): parameters_sha256 is \(String(stored.parametersSHA256.prefix(80)).json), and of the parameters in the checkpoint of step \(trainer.step) it is \(own.json); expected the same: one of the two was changed, and `lockstep verify \(path)` says which"
+            )
+        }
+        return stored
     }
 
     /// Saves what the run came to and writes `summary.json`.
