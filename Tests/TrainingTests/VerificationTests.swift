@@ -57,6 +57,18 @@ import Training
         #expect(result.difference == nil && result.differingCheckpoint == 6 && !result.isIdentical)
     }
 
+    @Test func `validates no later than the run's end, whatever interval it has`() throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration(steps: 5)
+        // What earlier versions took; no new run is begun with it.
+        (configuration.validationEvery, configuration.checkpointEvery) = (.max, .max)
+        try configuration.validate(isBegun: true)
+        #expect(throws: ConfigurationError.self) { try configuration.validate() }
+        try place.begin("run", configuration).train(upTo: 3)
+        try place.resume("run").train(upTo: 5)
+        #expect(try RunVerification(path: "\(place.path)/run", steps: nil, threads: 1).run().isIdentical)
+    }
+
     @Test func `refuses steps that are not there, an edited ledger and changed data`() throws {
         let place = try RunPlace()
         try place.begin("run", try place.configuration()).train(upTo: 5)
@@ -94,6 +106,26 @@ import Training
         try place.begin("c", configuration).train(upTo: 12)
         let other = try RunComparison("\(place.path)/a", "\(place.path)/c")
         #expect(other.isIdentical && other.settings == ["checkpointEvery: 3 and 5"])
+    }
+
+    @Test(arguments: [Cell.rnn, .lstm, .gru])
+    func `takes no memory for a model, however large one run.json says that it is`(cell: Cell) throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration(steps: 3)
+        configuration.cell = cell
+        try place.begin("a", configuration).train(upTo: 3)
+        configuration.lr *= 2
+        try place.begin("b", configuration).train(upTo: 3)
+        let before = try #require(try RunComparison("\(place.path)/a", "\(place.path)/b").difference)
+        #expect(before.parameters.contains("recurrent.weight_hh_l1"), "\(before.parameters)")
+        // Its recurrent layers alone would have some 10^14 parameters.
+        let text = String(decoding: try place.bytes("a/run.json"), as: UTF8.self)
+        let forged = text.replacing("\"hiddenSize\" : 17", with: "\"hiddenSize\" : 1048576")
+            .replacing("\"embeddingDim\" : 9", with: "\"embeddingDim\" : 1048576")
+        #expect(forged != text)
+        try place.write(Array(forged.utf8), to: "a/run.json")
+        let comparison = try RunComparison("\(place.path)/a", "\(place.path)/b")
+        #expect(comparison.difference == before && comparison.settings.count == 3, "\(comparison.settings)")
     }
 
     @Test func `names the first difference and the settings that differ`() throws {

@@ -117,7 +117,9 @@ package struct ConfigurationError: Error, CustomStringConvertible {
 
 extension RunConfiguration {
     /// Checks every setting against its range and against the others.
-    package func validate() throws(ConfigurationError) {
+    ///
+    /// - Parameter isBegun: whether they are of a run that is there already, maybe begun by a version that let more pass.
+    package func validate(isBegun: Bool = false) throws(ConfigurationError) {
         try require(task == Self.languageModel, "--task '\(task)': expected \(Self.languageModel)")
         for (flag, value, limit) in [
             ("--embedding-dim", embeddingDim, 1 << 20), ("--hidden-size", hiddenSize, 1 << 20),
@@ -143,7 +145,9 @@ extension RunConfiguration {
             steps >= 1 && steps < Self.stepLimit,
             "--steps \(steps): expected a whole number from 1 to \(Self.stepLimit - 1)")
         for (flag, value) in [("--validation-every", validationEvery), ("--checkpoint-every", checkpointEvery)] {
-            try require(value >= 1, "\(flag) \(value): expected a positive whole number")
+            try require(
+                value >= 1 && (isBegun || value < Self.stepLimit),
+                "\(flag) \(value): expected a whole number from 1 to \(Self.stepLimit - 1)")
         }
         if let keepCheckpoints {
             try require(keepCheckpoints >= 1, "--keep-checkpoints \(keepCheckpoints): expected a positive whole number")

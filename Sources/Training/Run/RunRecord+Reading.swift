@@ -26,7 +26,7 @@ extension RunRecord {
                 .damaged, "\(file): `run` is \(String(runID.prefix(80)).json); expected 32 hexadecimal digits")
         }
         do {
-            try configuration.validate()
+            try configuration.validate(isBegun: true)
             switch use {
             case .training: try configuration.requireMemory(vocabularySize: vocabulary.count)
             case .inference: try configuration.requireMemoryOfModel(vocabularySize: vocabulary.count)

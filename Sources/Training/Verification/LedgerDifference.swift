@@ -99,8 +99,12 @@ package struct LedgerDifference: Sendable, Equatable {
 
 extension RunRecord {
     /// Names of the model's parameters in the ledger's order.
+    ///
+    /// Of the smallest model with as many layers of the same cells: names do not depend on widths, and anybody may have written those.
     var parameterNames: [String] {
-        let layout = ShardComputer(configuration.model(vocabularySize: vocabulary.count)).layout
+        var model = configuration.model(vocabularySize: 1)
+        (model.embeddingDim, model.hiddenSize) = (1, 1)
+        let layout = ShardComputer(model).layout
         return layout.indicesByName.map { layout.entries[$0].name }
     }
 }

@@ -179,7 +179,8 @@ struct Recomputation {
         let batches = trainer.source.validation
         guard batches.count > 0 else { return validated = .none }
         // Until the next is over, the summary and the checkpoints have this one.
-        let concerned = step...min(step + configuration.validationEvery, max(step, result.steps.upperBound))
+        let last = max(step, result.steps.upperBound)
+        let concerned = step...step + min(configuration.validationEvery, last - step)
         let isClaimed =
             claims.metrics[step] != nil || claims.checkpoints.contains(where: concerned.contains)
             || claims.summary.map { concerned.contains($0.steps) } == true

@@ -25,8 +25,14 @@ private let badNumbers: [BadInput] =
         ("--seed", ["99999999999999999999"], "expected a whole number below 2^63"),
         ("--epochs", ["0", "-1"], "expected a positive whole number"),
         ("--epochs", ["9223372036854775807"], "expected at most"),
-        ("--validation-every", ["0"], "expected a positive whole number"),
-        ("--checkpoint-every", ["0"], "expected a positive whole number"),
+        (
+            "--validation-every", ["0", "4294967296", "18446744073709551615"],
+            "expected a whole number from 1 to 4294967295"
+        ),
+        (
+            "--checkpoint-every", ["0", "4294967296", "18446744073709551615"],
+            "expected a whole number from 1 to 4294967295"
+        ),
         ("--keep-checkpoints", ["0", "-3"], "expected a positive whole number"),
         ("--warmup-steps", ["3000"], "expected fewer than the 3000 steps of the run"),
         ("--threads", ["0", "-1", "1025"], "expected a whole number from 1 to 1024"),
