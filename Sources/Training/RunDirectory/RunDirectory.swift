@@ -158,7 +158,21 @@ package struct RunDirectory: Sendable, Equatable {
             Self.configurationName, Self.summaryName, RunOrigin.fileName, "ledger.jsonl", "metrics.jsonl", "latest",
             WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName, ValidationProgress.fileName,
         ]
-        for name in files {
+        try requireRegular(files)
+        // What the run goes on in, and where names are made.
+        for name in [RunLock.fileName, "ledger.jsonl", "metrics.jsonl", WorkerLog.fileName] {
+            try FileSystem.requireWritable("\(path)/\(name)", .file)
+        }
+        for place in [path, "\(path)/checkpoints"] { try FileSystem.requireWritable(place, .directory) }
+    }
+
+    /// The same of the files that speak of a run's steps beside the ledger, for whoever only reads: what a link leads to is not the run's.
+    func requireRegularClaims() throws(RunError) {
+        try requireRegular([Self.summaryName, "metrics.jsonl", "latest", ValidationProgress.fileName])
+    }
+
+    private func requireRegular(_ names: [String]) throws(RunError) {
+        for name in names {
             let file = "\(path)/\(name)"
             guard let kind = try FileSystem.foundKind(of: file), kind != .file else { continue }
             throw RunError(
@@ -166,11 +180,6 @@ package struct RunDirectory: Sendable, Equatable {
                 "\(file): not a regular file but \(FileSystem.description(of: kind, at: file)); expected one, as the run has it, or nothing"
             )
         }
-        // What the run goes on in, and where names are made.
-        for name in [RunLock.fileName, "ledger.jsonl", "metrics.jsonl", WorkerLog.fileName] {
-            try FileSystem.requireWritable("\(path)/\(name)", .file)
-        }
-        for place in [path, "\(path)/checkpoints"] { try FileSystem.requireWritable(place, .directory) }
     }
 
     var ledgerPath: String { "\(path)/ledger.jsonl" }

@@ -30,6 +30,7 @@ package struct RunVerification {
     package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
         directory = try RunDirectory(path)
         record = try RunRecord(reading: directory, for: .training)
+        try directory.requireRegularClaims()
         let known = try record.checkedOrigin(in: directory)
         let presumed = known == nil ? try record.presumedOrigin(in: directory) : nil
         let origin = known ?? presumed?.hash ?? LedgerLine.noHash

@@ -166,9 +166,24 @@ private let halfRuns: [HalfRun] = [
     .init(
         "manifests cut short", "truncate -s -9 checkpoints/*/manifest.json", ["resume", "sample", "evaluate"],
         says: "manifest.json: cut short"),
+    .init(
+        "links that lead to what was there", "for f in summary.json latest; do mv $f x$f; ln -s x$f $f; done",
+        ["verify"],
+        says: "summary.json: not a regular file but a symbolic link; expected"),
+    .init(
+        "a link for latest", "mv latest x; ln -s x latest", ["verify"],
+        says: "latest: not a regular file but a symbolic link; expected"),
+    .init(
+        "a link for metrics that leads to them", "mv metrics.jsonl x; ln -s x metrics.jsonl", ["verify"],
+        says: "metrics.jsonl: not a regular file but a symbolic link; expected"),
+    .init(
+        "a pipe for a summary", "rm summary.json; mkfifo summary.json", ["verify"],
+        says: "summary.json: not a regular file but a pipe; expected"),
+    .init("a pipe for latest", "rm latest; mkfifo latest", ["verify"], says: "latest: not a regular file but a pipe"),
     .init("a directory for latest", "rm latest; mkdir latest", ["resume"], says: "latest: not a regular file"),
-    .init("a directory for metrics", "rm metrics.jsonl; mkdir metrics.jsonl", ["resume"], says: "metrics.jsonl"),
-    .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume"], says: "metrics.jsonl"),
+    .init(
+        "a directory for metrics", "rm metrics.jsonl; mkdir metrics.jsonl", ["resume", "verify"], says: "metrics.jsonl"),
+    .init("a pipe for metrics", "rm metrics.jsonl; mkfifo metrics.jsonl", ["resume", "verify"], says: "metrics.jsonl"),
 ]
 
 /// The commands go on without what follows. It can be made anew but for metrics, and `verify` says what is wrong until `resume` has.
