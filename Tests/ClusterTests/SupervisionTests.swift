@@ -291,6 +291,38 @@ struct `A supervised run` {
         #expect(traces.remaining() == [])
     }
 
+    @Test func `ends a stopped worker at its next start, and nobody who only knows where it was connected`() throws {
+        let place = try Workplace()
+        let traces = place.traces
+        let process = try place.supervise(["--data", try place.text(), "--steps", "100000"] + small)
+        #expect(traces.isTraining(process))
+        let stopped = try #require(process.children.first)
+        let words = (FileManager.default.contents(atPath: "/proc/\(stopped)/cmdline") ?? Data()).split(separator: 0)
+        let endpoint = try #require(
+            words.map { String(decoding: $0, as: UTF8.self) }.first { $0.hasPrefix("ipc://") })
+        // Without a parent, as the worker will be.
+        let bystanders = try place.shell(
+            """
+            NOTE='\(endpoint)' sleep 100 >&2 & echo $!
+            LOCKSTEP_WORKER_CONNECT='\(endpoint)' sleep 100 >&2 & echo $!
+            bash -c 'sleep 100; true' 'notes about \(endpoint)' >&2 & echo $!
+            bash -c 'sleep 100; true' worker --connect '\(endpoint)' >&2 & echo $!
+            """
+        ).output.split(separator: "\n").compactMap { Int32($0) }
+        #expect(bystanders.count == 4)
+        defer { for bystander in bystanders { kill(bystander, SIGKILL) } }
+        kill(stopped, SIGSTOP)
+        let coordinator = try #require(process.coordinator)
+        process.signal(SIGKILL)
+        kill(coordinator, SIGKILL)
+        _ = process.wait()
+        let next = try place.run(
+            ["train", "--set", "hello", "--steps", "2", "--run", "\(place.path)/next"], environment: traces.environment)
+        #expect(next.code == 0, "\(next)")
+        #expect(ProcessTable.parents()[stopped] == nil)
+        for bystander in bystanders { #expect(ProcessTable.parents()[bystander] != nil) }
+    }
+
     @Test func `trains when standard input, output or error are closed`() throws {
         let place = try Workplace()
         let traces = place.traces

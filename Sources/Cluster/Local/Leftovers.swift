@@ -14,30 +14,82 @@ final class SocketRegister {
 /// What coordinators have left that were killed.
 package enum Leftovers {
     /// Removes the socket directories of coordinators on this machine that are gone, and the sockets that they had elsewhere; ends the
-    /// workers that still wait at those directories.
+    /// workers that those had started and that still wait at those directories.
     ///
     /// Workers end by themselves with their coordinator. One that was stopped (SIGSTOP) at that moment cannot, until it goes on.
     package static func sweep() {
         let directories = PrivateDirectory.sweep()
         guard !directories.isEmpty else { return }
-        for process in processes() {
-            // A name is drawn at random and never again: whoever was given it was that coordinator's.
-            let words = ["cmdline", "environ"].flatMap { contents(of: "/proc/\(process)/\($0)") }
-            if words.contains(where: { word in directories.contains { word.contains("ipc://\($0)/") } }) {
-                kill(process, SIGKILL)
-            }
+        for process in ProcessEntry.all() where process.isWorker(at: directories) && process.isOrphaned {
+            kill(process.identifier, SIGKILL)
         }
     }
+}
 
-    /// Of every user; none where the system has no /proc.
-    private static func processes() -> [pid_t] {
+/// A process of this machine, as /proc shows it.
+private struct ProcessEntry {
+    let identifier: pid_t
+
+    /// All but this one; none where the system has no /proc.
+    static func all() -> [ProcessEntry] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap { pid_t($0) }.filter { $0 != getpid() }
+        return names.compactMap { pid_t($0) }.filter { $0 != getpid() }.map(ProcessEntry.init)
+    }
+
+    /// Whether it is a worker of this user's that was started by a coordinator whose sockets were in one of `directories`.
+    ///
+    /// The name of such a directory is drawn at random and never again; but anybody may have it among his words or in his environment,
+    /// who has noted it down. A worker has it in one place.
+    func isWorker(at directories: [String]) -> Bool {
+        let endpoints = directories.map { "ipc://\($0)/data" }
+        let arguments = words("cmdline")
+        // As `LocalWorkers` starts it.
+        if arguments.count >= 6, arguments[1] == "worker", arguments[2] == "--connect",
+            endpoints.contains(arguments[3]),
+            arguments[4] == "--local"
+        {
+            return isOwn
+        }
+        let given = endpoints.map { "\(LocalWorkers.endpointVariable)=\($0)" }
+        return words("environ").contains(where: given.contains) && isOwn
+            && program == ProcessEntry(identifier: getpid()).program
+    }
+
+    /// Whether whoever started it is gone. The system gives such a process to its first one, or to one that has asked for them, which is
+    /// no program of this kind.
+    var isOrphaned: Bool {
+        guard let parent = number("PPid") else { return false }
+        return parent <= 1 || ProcessEntry(identifier: parent).program != program
+    }
+
+    /// Of this user.
+    private var isOwn: Bool { number("Uid").map { uid_t(bitPattern: $0) == getuid() } ?? false }
+
+    /// The file that it runs, as it was called before it was built anew; nil where that may not be known.
+    private var program: String? {
+        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(identifier)/exe") else {
+            return nil
+        }
+        let mark = " (deleted)"
+        return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
+    }
+
+    /// The first number of a line in its status.
+    private func number(_ name: String) -> Int32? {
+        let lines = contents(of: "status").split(separator: UInt8(ascii: "\n"))
+        guard let line = lines.first(where: { $0.starts(with: Array("\(name):".utf8)) }) else { return nil }
+        let number = line.dropFirst(name.utf8.count + 1).split { [9, 32].contains($0) }.first
+        return number.flatMap { UInt32(String(decoding: $0, as: UTF8.self)) }.map(Int32.init(bitPattern:))
     }
 
     /// Words set apart by zero bytes; none where this user may not read them.
-    private static func contents(of path: String) -> [String] {
-        guard let data = FileManager.default.contents(atPath: path) else { return [] }
-        return data.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    private func words(_ file: String) -> [String] {
+        contents(of: file).split(separator: 0, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+
+    private func contents(of file: String) -> Data {
+        FileManager.default.contents(atPath: "/proc/\(identifier)/\(file)") ?? Data()
     }
 }
