@@ -66,8 +66,13 @@ package struct PrivateDirectory: ~Copyable {
     /// - Returns: the directories that were removed.
     @discardableResult
     package static func sweep(under parent: String? = nil) -> [String] {
-        let parent = parent ?? temporaryDirectory
-        return names(in: parent).compactMap { name in
+        // Traces are in `TMPDIR` however long it is.
+        let parents = parent.map { [$0] } ?? [temporaryDirectory, namedDirectory ?? temporaryDirectory]
+        return Set(parents).sorted().flatMap { sweep(in: $0) }
+    }
+
+    private static func sweep(in parent: String) -> [String] {
+        names(in: parent).compactMap { name in
             let path = "\(parent)/\(name)"
             guard name.hasPrefix(prefix), (try? check(path)) != nil else { return nil }
             let lock = unsafe open("\(path)/\(lockName)", O_RDWR | O_CLOEXEC | O_NOFOLLOW)
@@ -155,11 +160,17 @@ package struct PrivateDirectory: ~Copyable {
     /// The longest name that a socket of ours is given.
     private static let longestName = 16
 
-    private static var temporaryDirectory: String {
-        guard let named = unsafe getenv("TMPDIR") else { return "/tmp" }
+    /// `TMPDIR`; nil where it names nothing.
+    private static var namedDirectory: String? {
+        guard let named = unsafe getenv("TMPDIR") else { return nil }
         var path = unsafe String(cString: named)
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return path.isEmpty ? nil : path
+    }
+
+    private static var temporaryDirectory: String {
+        guard let path = namedDirectory else { return "/tmp" }
         let needed = path.utf8.count + "/lockstep-XXXXXX/".utf8.count + longestName
-        return path.isEmpty || needed > Endpoint.longestPath ? "/tmp" : path
+        return needed > Endpoint.longestPath ? "/tmp" : path
     }
 }

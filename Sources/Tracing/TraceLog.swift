@@ -58,22 +58,56 @@ package struct TraceError: Error, CustomStringConvertible {
 }
 
 /// A directory in which the processes of a run leave their parts; it goes away with its owner.
+///
+/// A file in it, locked for as long as its owner lives, lets the next start remove what an owner has left that was killed, as it
+/// removes the directories of sockets.
 package final class TraceParts {
     static let suffix = ".part"
+    private static let lockName = "owner"
     package let directory: String
+    /// Nil where another process is the owner.
+    private let lock: Int32?
 
     /// Makes the directory and tells every process that is started from now on.
     package init() throws {
-        let url = FileManager.default.temporaryDirectory.appendingPathComponent("lockstep-trace-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(
-            at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        directory = url.path
+        while true {
+            let url = FileManager.default.temporaryDirectory.appendingPathComponent(
+                "lockstep-trace-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(
+                at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            let lock = unsafe open(
+                "\(url.path)/\(Self.lockName)", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            guard lock >= 0 else {
+                throw TraceError(
+                    description: "\(url.path): cannot be written; expected a place for parts of the trace")
+            }
+            var status = stat()
+            if unsafe flock(lock, LOCK_EX | LOCK_NB) == 0 && fstat(lock, &status) == 0 && status.st_nlink > 0 {
+                (directory, self.lock) = (url.path, lock)
+                break
+            }
+            // Somebody who sweeps took it for left behind before it was locked: it is gone, or will be.
+            close(lock)
+        }
         unsafe setenv(TraceLog.variable, directory, 1)
     }
 
+    /// That of the process which has started this one, and which stays its owner.
+    private init(of directory: String) { (self.directory, lock) = (directory, nil) }
+
+    /// Where whoever has started this process wants its part; nil when that is nowhere, or gone.
+    package static func given() -> TraceParts? {
+        guard let directory = ProcessInfo.processInfo.environment[TraceLog.variable],
+            FileManager.default.fileExists(atPath: directory)
+        else { return nil }
+        return TraceParts(of: directory)
+    }
+
     deinit {
+        guard let lock else { return }
         unsafe unsetenv(TraceLog.variable)
         try? FileManager.default.removeItem(atPath: directory)
+        close(lock)
     }
 
     /// What each process left, by name and number.

@@ -74,6 +74,58 @@ struct `Where the time goes` {
         #expect(events.filter { $0.name == "forward" }.count == 24)
     }
 
+    @Test func `is in one trace although the coordinator was killed, and nothing else is left of it`() throws {
+        let place = try Workplace()
+        let trace = "\(place.path)/trace.json"
+        let process = try place.start(
+            [
+                "train", "--set", "hello", "--steps", "4000", "--run", "\(place.path)/run", "--workers", "2", "--json",
+                "--trace", trace, "--chaos", "kill coordinator at step 1000",
+            ], environment: ["TMPDIR": place.path])
+        let outcome = process.wait()
+        #expect(outcome.code == 0 && outcome.errors.contains("is started again"), "\(outcome)")
+        let (events, processes) = try Event.read(trace)
+        #expect(processes.values.filter { $0 == "coordinator" }.count == 2, "\(processes)")
+        #expect(!events.isEmpty)
+        #expect(try left(in: place.path) == [])
+    }
+
+    private func left(in directory: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasPrefix("lockstep-") }
+    }
+
+    @Test(arguments: [0, 2])
+    func `leaves nothing after the next start when all of it is killed`(workers: Int) throws {
+        let place = try Workplace()
+        let environment = ["TMPDIR": place.path]
+        let process = try place.start(
+            [
+                "train", "--set", "hello", "--steps", "4000000", "--run", "\(place.path)/run", "--workers",
+                "\(workers)", "--trace", "\(place.path)/trace.json",
+            ], environment: environment)
+        #expect(process.wait { process.errors.contains("step ") }, "\(process.errors)")
+        #expect(try left(in: place.path).contains { $0.hasPrefix("lockstep-trace-") })
+        let coordinator = process.coordinator
+        process.signal(SIGKILL)
+        if let coordinator { kill(coordinator, SIGKILL) }
+        _ = process.wait()
+        #expect(try left(in: place.path).contains { $0.hasPrefix("lockstep-trace-") })
+        let living = try place.start(
+            [
+                "train", "--set", "hello", "--steps", "4000000", "--run", "\(place.path)/living", "--trace",
+                "\(place.path)/living.json",
+            ], environment: environment)
+        #expect(living.wait { living.errors.contains("step ") }, "\(living.errors)")
+        #expect(try left(in: place.path).count == 1, "that of the one that lives")
+        let next = ["train", "--set", "hello", "--steps", "2", "--run", "\(place.path)/next"]
+        #expect(try place.run(next, environment: environment).code == 0)
+        #expect(try left(in: place.path).count == 1, "that of the one that lives")
+        living.signal(SIGTERM)
+        _ = living.wait()
+        #expect(try left(in: place.path) == [])
+        #expect(try !Event.read("\(place.path)/living.json").events.isEmpty)
+    }
+
     @Test func `cannot be written where there is no directory, and no run is begun`() throws {
         let place = try Workplace()
         for workers in ["0", "2"] {

@@ -24,11 +24,16 @@ struct SupervisionOptions: ParsableArguments {
     /// Supervises this very command, whose arguments are the process's own.
     ///
     /// - Parameters:
-    ///   - workers, audit, threads, json: what a resumption of it is to be given again.
+    ///   - workers, audit, threads, json, tracing: what a resumption of it is to be given again.
     ///   - chaos: faults to make on the way.
     static func supervise(
-        workers: Int, audit: AuditOption, threads: Int?, json: Bool, chaos: ChaosPlan? = nil, seed: UInt64 = 0
+        workers: Int, audit: AuditOption, threads: Int?, json: Bool, tracing: TraceOptions,
+        chaos: ChaosPlan? = nil, seed: UInt64 = 0
     ) throws {
+        if tracing.trace != nil { Leftovers.sweep() }
+        // Kept here, what one coordinator has left is joined with what the next leaves.
+        let parts = try tracing.parts()
+        defer { withExtendedLifetime(parts) {} }
         let own = Array(CommandLine.arguments.dropFirst())
         var supervised = ["--supervised"]
         if let rate = chaos?.dropRate, rate > 0 { supervised += ["--drop-rate", "\(rate)", "--drop-seed", "\(seed)"] }
@@ -36,6 +41,7 @@ struct SupervisionOptions: ParsableArguments {
         if let audit = audit.audit { options += ["--audit", audit] }
         if let threads { options += ["--threads", "\(threads)"] }
         if json { options.append("--json") }
+        if let trace = tracing.trace { options.append("--trace=\(trace)") }
         var supervisor = Supervisor(
             arguments: own.prefix(1) + supervised + own.dropFirst(),
             resumption: { [options] run in ["resume"] + options + ["--", run] },

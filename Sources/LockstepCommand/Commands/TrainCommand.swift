@@ -92,6 +92,7 @@ struct TrainCommand: AsyncParsableCommand {
             try ClusterTraining.requireRoomForWorkers()
             return try SupervisionOptions.supervise(
                 workers: workers, audit: audit, threads: output.threads, json: output.json,
+                tracing: tracing,
                 chaos: chaos.map { text throws(ClusterError) in try ChaosPlan(text, workers: workers) },
                 seed: training.seed ?? 0)
         }
@@ -110,7 +111,10 @@ struct TrainCommand: AsyncParsableCommand {
             at: directory, configuration: configuration, source: source,
             initial: training.initialParameters(configuration, source), observer: display,
             threads: threads)
-        try await tracing.traced(as: workers > 0 ? "coordinator" : "process", note: { display.note($0) }) {
+        try await tracing.traced(
+            as: workers > 0 ? "coordinator" : "process", isSupervised: supervision.supervised,
+            note: { display.note($0) }
+        ) {
             try await session.train(
                 on: .local(workers: workers), auditShare: auditShare, threads: threads, display: display,
                 json: output.json, supervisor: supervisor)
@@ -163,7 +167,8 @@ struct ResumeCommand: AsyncParsableCommand {
         let auditShare = try audit.share(hasWorkers: workers > 0 || bind != nil)
         if workers > 0, !supervision.supervised {
             try ClusterTraining.requireRoomForWorkers()
-            return try SupervisionOptions.supervise(workers: workers, audit: audit, threads: threads, json: json)
+            return try SupervisionOptions.supervise(
+                workers: workers, audit: audit, threads: threads, json: json, tracing: tracing)
         }
         var options = RunOptions()
         options.threads = threads
@@ -182,12 +187,16 @@ struct ResumeCommand: AsyncParsableCommand {
         let session = try RunSession.resume(at: directory, observer: display, threads: threads)
         if let summary = try session.storedSummary() {
             display.note("\(directory) is done; nothing is left to train")
+            // A coordinator that was killed after its last step has left its part of the trace, and not the trace.
+            if supervision.supervised { try tracing.write(tracing.parts(isSupervised: true)) { display.note($0) } }
             return try session.show(summary, json: json)
         }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
-        try await tracing.traced(as: workers > 0 || bind != nil ? "coordinator" : "process", note: { display.note($0) })
-        {
+        try await tracing.traced(
+            as: workers > 0 || bind != nil ? "coordinator" : "process", isSupervised: supervision.supervised,
+            note: { display.note($0) }
+        ) {
             try await session.train(
                 on: place, auditShare: auditShare, threads: threads, display: display, json: json,
                 supervisor: supervisor)

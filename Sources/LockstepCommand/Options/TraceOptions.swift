@@ -43,9 +43,13 @@ struct TraceOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - name: of this process in the trace.
+    ///   - isSupervised: whether what others have left that did the same before, and were killed, is at the supervisor's, and belongs
+    ///     to the trace.
     ///   - note: takes sentences for people.
-    func traced(as name: String, note: (String) -> Void, _ body: () async throws -> Void) async throws {
-        let parts = try parts()
+    func traced(
+        as name: String, isSupervised: Bool = false, note: (String) -> Void, _ body: () async throws -> Void
+    ) async throws {
+        let parts = try parts(isSupervised: isSupervised)
         if let parts { try TraceLog.begin(as: name, in: parts.directory) }
         do { try await body() } catch {
             try write(parts, note: note)
@@ -55,7 +59,10 @@ struct TraceOptions: ParsableArguments {
     }
 
     /// Where this process and those that it starts leave their parts; nil when no trace was asked for.
-    func parts() throws -> TraceParts? { trace == nil ? nil : try TraceParts() }
+    func parts(isSupervised: Bool = false) throws -> TraceParts? {
+        guard trace != nil else { return nil }
+        return try (isSupervised ? TraceParts.given() : nil) ?? TraceParts()
+    }
 
     /// Joins what was left.
     func write(_ parts: TraceParts?, note: (String) -> Void) throws {
