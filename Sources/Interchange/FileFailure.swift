@@ -8,8 +8,11 @@ package struct FileFailure: Error, Sendable, Equatable, CustomStringConvertible 
     /// The system's error number; nil when the system had no objection and the file itself is at fault.
     package let number: Int32?
     package let reason: String
+    /// Whether the file was longer when it was opened.
+    package let isShortened: Bool
 
-    package init(_ operation: String, _ path: String, reason: String) {
+    package init(_ operation: String, _ path: String, reason: String, isShortened: Bool = false) {
+        self.isShortened = isShortened
         self.operation = operation
         self.path = path
         number = nil
@@ -20,6 +23,7 @@ package struct FileFailure: Error, Sendable, Equatable, CustomStringConvertible 
         self.operation = operation
         self.path = path
         self.number = number
+        isShortened = false
         reason = unsafe String(cString: strerror(number))
     }
 

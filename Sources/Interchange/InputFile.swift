@@ -76,7 +76,8 @@ package final class InputFile: Sendable {
             guard count > 0 else {
                 throw FileFailure(
                     "read", path,
-                    reason: "it ends at byte \(offset + done); \(buffer.count - done) more were expected")
+                    reason: "it ends at byte \(offset + done); \(buffer.count - done) more were expected",
+                    isShortened: true)
             }
             done += count
         }

@@ -150,6 +150,50 @@ import Training
         #expect(try again.run().differingCheckpoint == 9)
     }
 
+    @Test(arguments: [true, false])
+    func `is waited for when its ledger is cut after the first look, and what stays so is no difference`(
+        isTakenUp: Bool
+    ) throws {
+        let place = try RunPlace()
+        try place.begin("run", try place.configuration()).train(upTo: 12)
+        let verification = try RunVerification(
+            path: "\(place.path)/run", steps: nil, threads: 1, patience: isTakenUp ? 600 : 2)
+        let whole = try place.bytes("run/ledger.jsonl")
+        let lines = whole.split(separator: UInt8(ascii: "\n"))
+        try place.write(Array(lines.prefix(5).joined(separator: [10])) + [10], to: "run/ledger.jsonl")
+        if isTakenUp {
+            let (path, bytes) = ("\(place.path)/run/ledger.jsonl", Data(whole))
+            Thread.detachNewThread {
+                Thread.sleep(forTimeInterval: 0.3)
+                try? bytes.write(to: URL(filePath: path))
+            }
+            #expect(try verification.run().isIdentical)
+        } else {
+            let error = #expect(throws: RunError.self) { try verification.run() }
+            #expect(error?.isBadInput == true, "nothing is known")
+            #expect(error?.message.contains("ends at step 5 now, and went on to step 12") == true)
+        }
+    }
+
+    @Test func `is compared once more where somebody holds one of the two and puts it in order`() throws {
+        let place = try RunPlace()
+        try place.begin("a", try place.configuration()).train(upTo: 12)
+        try place.begin("b", try place.configuration()).train(upTo: 12)
+        let whole = try place.bytes("b/ledger.jsonl")
+        var damaged = whole
+        damaged[whole.count / 2] ^= 1
+        try place.write(damaged, to: "b/ledger.jsonl")
+        #expect(try RunComparison("\(place.path)/a", "\(place.path)/b").damages.count == 1, "nobody holds it")
+        let holder = try RunDirectory("\(place.path)/b").hold()
+        let (path, bytes) = ("\(place.path)/b/ledger.jsonl", Data(whole))
+        Thread.detachNewThread {
+            Thread.sleep(forTimeInterval: 1)
+            try? bytes.write(to: URL(filePath: path), options: .atomic)
+        }
+        #expect(try RunComparison("\(place.path)/a", "\(place.path)/b").isIdentical)
+        withExtendedLifetime(holder) {}
+    }
+
     @Test func `is looked at again for as long as whoever takes it up puts it in order`() throws {
         let place = try trained(upTo: 11)
         let session = try place.resume("run")

@@ -75,6 +75,9 @@ package struct RunError: Error, CustomStringConvertible {
         return [EMFILE, ENFILE, ENOMEM].contains(number)
     }
 
+    /// Whether a file became shorter while it was read, as those of a run do that is taken up again.
+    var isOfAFileCutMeanwhile: Bool { (cause as? FileFailure)?.isShortened ?? false }
+
     /// The same of a run that is on its way.
     var midway: RunError {
         var error = self

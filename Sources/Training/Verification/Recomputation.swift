@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Interchange
 internal import Layers
 internal import Sequences
@@ -34,15 +35,23 @@ struct Recomputation {
     mutating func run(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
         // Before the first step is what a run begins with that was given its parameters.
         if result.isWhole, trainer.step == 0, claims.checkpoints.contains(0) { _ = try compareCheckpoint(0, nil) }
+        let last = result.steps.upperBound
         if FileSystem.kind(of: verification.directory.ledgerPath) != nil || ledgerEnd == nil {
             try runAlongLedger(progressed)
+            // Whoever takes the run up cuts the ledger to a checkpoint and comes to these steps again in a moment, or in a few seconds
+            // where a coordinator that was killed is started again.
+            for _ in 0..<verification.patience
+            where result.finding == nil && trainer.step < min(last, result.ledgerSteps) {
+                Thread.sleep(forTimeInterval: 0.1)
+                try runAlongLedger(progressed)
+            }
         }
-        let last = result.steps.upperBound
         if result.finding == nil, trainer.step >= result.ledgerSteps { try runBehindLedger(progressed) }
         guard result.finding == nil else { return }
         guard trainer.step == last else {
+            // Neither that it is identical can be said nor that it differs.
             throw RunError(
-                .file,
+                .damaged,
                 "\(verification.directory.ledgerPath): ends at step \(trainer.step) now, and went on to step \(min(last, result.ledgerSteps)) when it was looked at first: the run was taken up again meanwhile, or somebody shortens it; verify it once more"
             )
         }
@@ -54,7 +63,7 @@ struct Recomputation {
         let last = result.steps.upperBound
         var cursor = try LedgerCursor(path: verification.directory.ledgerPath)
         var damage: LedgerDamage?
-        while result.finding == nil, trainer.step < last, let piece = try cursor.next() {
+        while result.finding == nil, trainer.step < last, let piece = try cursor.nextUnlessCut() {
             switch piece {
             case .torn: break
             case .damage(let found):

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import TensorCore
 
 /// The ledgers of two runs, held against each other as far as both go.
@@ -16,7 +17,27 @@ package struct RunComparison: Sendable {
     /// Of runs without a step in common nothing is known, nor of lines that do not hold.
     package var isIdentical: Bool { difference == nil && compared > 0 && damages.isEmpty }
 
+    /// Holds them against each other, and once more, for up to 5 s, where a ledger seems damaged, or is cut while it is read, and a
+    /// process holds its run: whoever takes a run up puts it in order in that time.
     package init(_ left: String, _ right: String) throws {
+        var attempts = 0
+        while true {
+            attempts += 1
+            let isLast = attempts >= 3 && (attempts == 50 || ![left, right].contains(where: RunLock.isHeld))
+            do {
+                let comparison = try Self(once: left, right)
+                if isLast || comparison.damages.isEmpty || comparison.difference != nil {
+                    self = comparison
+                    return
+                }
+            } catch let error as RunError where error.isOfAFileCutMeanwhile && !isLast {
+                // Cut while it was read.
+            }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    private init(once left: String, _ right: String) throws {
         let directories = (try RunDirectory(left), try RunDirectory(right))
         let records = (
             try RunRecord(reading: directories.0, for: .reading), try RunRecord(reading: directories.1, for: .reading)

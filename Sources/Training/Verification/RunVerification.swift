@@ -20,6 +20,8 @@ package struct RunVerification {
     /// of them, are recomputed in its place.
     let ledgerEnd: String?
     let threads: Int
+    /// How many times, a tenth of a second apart, a ledger is looked at again that has become shorter meanwhile.
+    let patience: Int
     private let start: Checkpoint?
     private let notes: [String]
 
@@ -27,7 +29,8 @@ package struct RunVerification {
     ///
     /// - Parameter steps: which steps; when left out all that the ledger holds, or held before its end was damaged.
     /// - Throws: `RunError` when the ledger cannot be read or the settings have changed since the run began, `ConfigurationError` when the data has changed or the steps are not there.
-    package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int) throws {
+    package init(path: String, steps wanted: ClosedRange<UInt64>?, threads: Int, patience: Int = 50) throws {
+        self.patience = patience
         directory = try RunDirectory(path)
         record = try RunRecord(reading: directory, for: .training)
         try directory.requireRegularClaims()
@@ -90,12 +93,18 @@ package struct RunVerification {
     ) throws -> (RunClaims, LedgerSurvey, notes: [String]) {
         var attempts = 0
         while true {
-            var claims = try RunClaims(directory)
-            let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
-            let notes = claims.passOverStrangers(after: survey.steps, in: directory)
             attempts += 1
-            if claims.beyond(survey.steps) == nil { return (claims, survey, notes) }
-            if attempts >= 3, attempts == 50 || !RunLock.isHeld(directory.path) { return (claims, survey, notes) }
+            let isLast = attempts >= 3 && (attempts == 50 || !RunLock.isHeld(directory.path))
+            do {
+                var claims = try RunClaims(directory)
+                let survey = try LedgerSurvey(path: directory.ledgerPath, marking: claims.checkpoints, from: origin)
+                let notes = claims.passOverStrangers(after: survey.steps, in: directory)
+                if isLast || claims.beyond(survey.steps) == nil && claims.faults.isEmpty {
+                    return (claims, survey, notes)
+                }
+            } catch let error as RunError where error.isOfAFileCutMeanwhile && !isLast {
+                // Cut while it was read.
+            }
             Thread.sleep(forTimeInterval: 0.1)
         }
     }

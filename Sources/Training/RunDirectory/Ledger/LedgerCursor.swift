@@ -55,6 +55,14 @@ struct LedgerCursor {
         }
     }
 
+    /// The same; nil, as at the end, when the file was cut while it was read.
+    mutating func nextUnlessCut() throws(RunError) -> Piece? {
+        do { return try next() } catch {
+            guard error.isOfAFileCutMeanwhile else { throw error }
+            return nil
+        }
+    }
+
     private mutating func accept(_ piece: Piece) -> Piece {
         if case .line(let line, _) = piece { (step, head) = (line.entry.step, line.hash) }
         return piece
