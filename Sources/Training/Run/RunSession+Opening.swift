@@ -35,6 +35,8 @@ extension RunSession {
     ) throws -> RunSession {
         let directory = try RunDirectory(path)
         let record = try RunRecord(reading: directory, for: .training)
+        // Before the ledger is asked what the run began from.
+        try directory.requireRegularFiles()
         _ = try record.checkedOrigin(in: directory)
         let source = try record.openSource(of: path)
         let held = try directory.hold()

@@ -152,13 +152,18 @@ package struct RunDirectory: Sendable, Equatable {
     /// - Throws: `RunError.held`, naming the process.
     package func requireNotHeld() throws(RunError) { try RunLock.requireFree(path) }
 
-    /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written, before anything is.
-    private func requireFiles() throws(RunError) {
+    /// Refuses a run in which a directory, a link or a pipe lies where a file is to be written.
+    func requireRegularFiles() throws(RunError) {
         let files = [
             Self.configurationName, Self.summaryName, RunOrigin.fileName, "ledger.jsonl", "metrics.jsonl", "latest",
             WorkerLog.fileName, IncarnationLine.fileName, RunLock.fileName, ValidationProgress.fileName,
         ]
         try requireRegular(files)
+    }
+
+    /// Refuses a run that this process cannot write, before anything is written.
+    private func requireFiles() throws(RunError) {
+        try requireRegularFiles()
         // What the run goes on in, and where names are made.
         for name in [RunLock.fileName, "ledger.jsonl", "metrics.jsonl", WorkerLog.fileName] {
             try FileSystem.requireWritable("\(path)/\(name)", .file)
