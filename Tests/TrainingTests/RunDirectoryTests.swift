@@ -262,6 +262,42 @@ internal import Training
         }
     }
 
+    @Test func `an incarnation that no run comes to is refused, in the file as in the lock`() throws {
+        try T.withPath { path in
+            try T.makeRun(path, to: 1, every: 1)
+            let (file, lock) = (try T.read(path + "/incarnation"), try T.read(path + "/lock"))
+            for number in [UInt64.max, .max - 1, 1 << 53, 1 << 52 + 1] {
+                try T.write(Array("\(number)\n".utf8), to: path + "/incarnation")
+                let error = T.error { try RunDirectory(path).hold() }
+                #expect(error?.code == .damaged)
+                #expect(
+                    error?.message
+                        == "\(path)/incarnation: got \(number), which no run comes to; expected at most \(1 << 52), as the run's last holder wrote it; one above all that held the run does as well, for instance 1000000, alone on its line"
+                )
+                try T.write(file, to: path + "/incarnation")
+                let holder = #"{"host":"h","incarnation":"\#(number)","pid":1,"since":"x"}"#
+                for left in [true, false] {
+                    try T.write(Array(holder.utf8), to: path + "/lock")
+                    if !left { try FileManager.default.removeItem(atPath: path + "/incarnation") }
+                    let error = T.error { try RunDirectory(path).hold() }
+                    #expect(error?.code == .damaged)
+                    #expect(
+                        error?.message.hasPrefix(
+                            "\(path)/lock: `incarnation` is \(number), which no run comes to; expected at most ")
+                            == true,
+                        "\(error?.message ?? "none")")
+                    try T.write(file, to: path + "/incarnation")
+                    // It says so for as long as the number is there.
+                    #expect(T.error { try RunDirectory(path).hold() }?.message == error?.message)
+                }
+                try T.write(lock, to: path + "/lock")
+            }
+            // What is taken once is taken again.
+            try T.write(Array("\(1 << 52)\n".utf8), to: path + "/incarnation")
+            for further in 1...3 { #expect(try RunDirectory(path).hold().incarnation == 1 << 52 + UInt64(further)) }
+        }
+    }
+
     @Test func `a run that nobody came to hold has its first incarnation`() throws {
         try T.withPath { path in
             try T.makeRun(path, to: 1, every: 1)

@@ -6,6 +6,9 @@ enum IncarnationLine {
     static let fileName = "incarnation"
     /// Bytes.
     static let limit = 64
+    /// The highest number that is counted on from: of a line without its checksum, which somebody may have written by hand, and of one
+    /// with it. Nobody counts from the one to the other, so that what is taken once is not refused later.
+    static let (highestAlone, highest): (UInt64, UInt64) = (1 << 52, 1 << 53)
 
     static func bytes(_ number: UInt64) -> [UInt8] {
         let text = Array("\(number) ".utf8)
@@ -20,9 +23,16 @@ enum IncarnationLine {
     /// - Parameters:
     ///   - lock: this process's, which tells what the last holder took down there.
     ///   - notes: where a sentence goes when the file is missing.
-    /// - Throws: `RunError.damaged` rather than to give a number that somebody may have held.
+    /// - Throws: `RunError.damaged` rather than to give a number that somebody may have held, or one that cannot be counted on from.
     static func last(of run: String, _ lock: RunLock, _ notes: inout [String]) throws(RunError) -> UInt64 {
         let path = "\(run)/\(fileName)"
+        if let line = lock.lastLine, let number = number(in: Array("\(line)\n".utf8)),
+            let excess = excess(number, in: line)
+        {
+            throw RunError(
+                .damaged,
+                "\(run)/\(RunLock.fileName): `incarnation` is \(excess); or remove the file, which is made anew")
+        }
         guard FileSystem.kind(of: path) != nil else {
             if let number = lock.lastIncarnation {
                 notes.append(
@@ -37,14 +47,28 @@ enum IncarnationLine {
             )
         }
         let bytes = try RunError.reading { () throws(FileFailure) in try InputFile.contents(of: path, limit: limit) }
-        guard let number = number(in: bytes), number < .max else {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let number = number(in: bytes) else {
             throw RunError(
                 .damaged,
-                "\(path): got \(String(decoding: bytes.prefix(32), as: UTF8.self).json); expected a whole number and its checksum, as the run's last holder wrote them; one above all that held the run does as well, for instance 1000000, alone on its line"
+                "\(path): got \(String(text.prefix(32)).json); expected a whole number and its checksum, as the run's last holder wrote them; one above all that held the run does as well, for instance 1000000, alone on its line"
+            )
+        }
+        if let excess = excess(number, in: text) {
+            throw RunError(
+                .damaged,
+                "\(path): got \(excess); one above all that held the run does as well, for instance 1000000, alone on its line"
             )
         }
         // One that was put back from an older copy is behind the lock's.
         return max(number, lock.lastIncarnation ?? 0)
+    }
+
+    /// What is to be said of a number that is too high; nil when it is not.
+    private static func excess(_ number: UInt64, in line: String) -> String? {
+        let most = line.contains(" ") ? highest : highestAlone
+        return number > most
+            ? "\(number), which no run comes to; expected at most \(most), as the run's last holder wrote it" : nil
     }
 
     /// Nil when the line is not as it was written. A number alone is one that an earlier version wrote.

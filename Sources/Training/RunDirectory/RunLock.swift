@@ -21,8 +21,10 @@ final class RunLock: Sendable {
     private let descriptor: Int32
     private let path: String
     private let holder: Holder
-    /// Which the last holder was, as it says in the lock file; nil when that cannot be told.
-    let lastIncarnation: UInt64?
+    /// What the lock file says of which the last holder was; nil when it does not.
+    let lastLine: String?
+    /// Which that was; nil when that cannot be told.
+    var lastIncarnation: UInt64? { lastLine.flatMap { IncarnationLine.number(in: Array("\($0)\n".utf8)) } }
 
     /// - Throws: `RunError.held`, naming the holder, when another process has it.
     init(run: String) throws(RunError) {
@@ -45,10 +47,9 @@ final class RunLock: Sendable {
         self.directory = directory
         self.descriptor = descriptor
         self.path = path
-        let last = Self.readHolder(path)?.incarnation
-        lastIncarnation = last.flatMap { IncarnationLine.number(in: Array("\($0)\n".utf8)) }
+        lastLine = Self.readHolder(path)?.incarnation
         // The last holder's number stays until this one's is known.
-        holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601), incarnation: last)
+        holder = Holder(pid: getpid(), host: Self.hostName, since: Date.now.formatted(.iso8601), incarnation: lastLine)
         try write(holder)
     }
 

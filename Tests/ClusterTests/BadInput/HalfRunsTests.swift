@@ -135,6 +135,13 @@ private let halfRuns: [HalfRun] = [
     .init(
         "neither incarnation nor lock", "rm incarnation lock", ["resume"],
         says: "incarnation: missing, and so is its number in the lock file, although ledger.jsonl says"),
+    .init(
+        "an incarnation beyond all others", "echo 18446744073709551615 > incarnation", ["resume"],
+        says: "incarnation: got 18446744073709551615, which no run comes to; expected at most"),
+    .init(
+        "a lock of an incarnation beyond all others",
+        #"echo '{"host":"h","incarnation":"18446744073709551615","pid":1,"since":"x"}' > lock"#, ["resume"],
+        says: "lock: `incarnation` is 18446744073709551615, which no run comes to; expected at most"),
     .init("half an origin", "echo '{' > origin.json", ["resume", "verify"], says: "origin.json: it is not JSON"),
     .init("an empty origin", ": > origin.json", ["resume", "verify"], says: "origin.json: it is empty"),
     .init(
