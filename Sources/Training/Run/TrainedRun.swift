@@ -17,7 +17,7 @@ package struct TrainedRun {
     package init(path: String) throws {
         let directory = try RunDirectory(path)
         record = try RunRecord(reading: directory, for: .inference)
-        let (checkpoint, skipped) = try directory.newestCheckpoint()
+        let (checkpoint, skipped) = try directory.newestCheckpoint(of: record.configuration.steps)
         guard let checkpoint else {
             throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")
         }

@@ -44,7 +44,7 @@ package final class HeldRun: Sendable {
     }
 
     /// The same, of a step whose line was written before, while lines may be following it.
-    func writeCheckpoint(
+    package func writeCheckpoint(
         _ files: [CheckpointFile], step: UInt64, ledgerHead: String, keep: Int, validationLoss: Double?,
         _ meter: WritingMeter? = nil
     ) throws(RunError) {

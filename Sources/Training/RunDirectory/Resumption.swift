@@ -23,7 +23,7 @@ extension HeldRun {
     ///
     /// - Parameters:
     ///   - beginning: what the ledger's first line is to follow from; nil for whatever it does.
-    ///   - runSteps: how many steps the run is to have; nil when that does not matter to what is said.
+    ///   - runSteps: how many steps the run is to have; nil for as many as one may have. A checkpoint of a later one is skipped.
     ///   - refusing: why a checkpoint is none of this run's, as a sentence; it is skipped then. Nil for all that are.
     ///   - accepting: throws what is to be said of a good checkpoint that the run may not go on from all the same.
     /// - Throws: `RunError.damaged` when there are checkpoints and none will do, and when there were and none is left; nothing is cut
@@ -38,11 +38,17 @@ extension HeldRun {
         let (checkpoint, mark, skipped) = try choose(survey, runSteps: runSteps, refusing: objection)
         if let checkpoint { try check(checkpoint) } else { try requireBeginning(survey) }
         let step = checkpoint?.step ?? 0
-        // Behind further damage nobody knows how many lines there were.
-        let last = survey.damages.count > mark.damages ? survey.damages[mark.damages].after : survey.steps
+        // Behind further damage nobody knows how many lines there were, and those behind the run's last step are none of it.
+        let last = min(
+            survey.damages.count > mark.damages ? survey.damages[mark.damages].after : survey.steps, runSteps ?? .max)
         let lost = last > step ? last - step : 0
         var notes = skipped
         notes += leftNotes(survey, at: mark, after: step, lost: lost)
+        if let runSteps, survey.steps > runSteps {
+            notes.append(
+                "\(directory.ledgerPath): ends at step \(survey.steps) of a run of \(runSteps); what is behind it was dropped"
+            )
+        }
         let ledger = try LedgerWriter(path: directory.ledgerPath, after: step, head: mark.hash, end: mark.end)
         let metrics = try MetricsWriter(path: directory.metricsPath, after: step)
         notes += metrics.notes
@@ -68,6 +74,10 @@ extension HeldRun {
         for step in try checkpoints.steps() {
             // To begin again is the last resort, with the parameters that the run was given as with those of its seed.
             if step == 0, behind != nil || unvouched != nil { break }
+            if let sentence = checkpoints.excess(step, of: runSteps ?? RunConfiguration.stepLimit - 1) {
+                skipped.append(sentence)
+                continue
+            }
             var objection: String
             do {
                 let checkpoint = try checkpoints.verified(step)

@@ -115,10 +115,13 @@ package struct RunDirectory: Sendable, Equatable {
 
     /// The newest checkpoint that verifies, with a sentence about each that was skipped for it.
     ///
+    /// - Parameter runSteps: how many steps the run is to have; a checkpoint of a later one is skipped.
     /// - Returns: a nil checkpoint when the run has none yet.
     /// - Throws: `RunError.damaged` when there are some and none verifies.
-    package func newestCheckpoint() throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
-        try CheckpointStore(run: path).newest()
+    package func newestCheckpoint(
+        of runSteps: UInt64 = RunConfiguration.stepLimit - 1
+    ) throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
+        try CheckpointStore(run: path).newest(of: runSteps)
     }
 
     /// Steps that have a checkpoint, verified or not, newest first.

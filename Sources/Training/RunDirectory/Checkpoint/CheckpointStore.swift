@@ -47,13 +47,25 @@ struct CheckpointStore: Sendable {
 
     func verified(_ step: UInt64) throws(RunError) -> Checkpoint { try Checkpoint(verifying: path(step), step: step) }
 
+    /// Why a checkpoint of `step` is none of a run that has fewer steps; nil when it has not.
+    func excess(_ step: UInt64, of runSteps: UInt64) -> String? {
+        step > runSteps
+            ? "checkpoint of step \(step) skipped: \(path(step)): of no step of this run; expected one up to \(runSteps), its last"
+            : nil
+    }
+
     /// The newest checkpoint that verifies, with a sentence about each that was skipped.
     ///
+    /// - Parameter runSteps: how many steps the run is to have.
     /// - Returns: a nil checkpoint when the run has none at all.
     /// - Throws: `RunError.damaged` when it has some and none verifies.
-    func newest() throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
+    func newest(of runSteps: UInt64) throws(RunError) -> (checkpoint: Checkpoint?, skipped: [String]) {
         var skipped: [String] = []
         for step in try steps() {
+            if let sentence = excess(step, of: runSteps) {
+                skipped.append(sentence)
+                continue
+            }
             do { return (try verified(step), skipped) } catch {
                 skipped.append("checkpoint of step \(step) skipped: \(error)")
             }
