@@ -90,4 +90,36 @@ import Training
         _ = try place.resume("run", observer: listener)
         #expect(!listener.notes.contains { $0.contains("metrics.jsonl") }, "\(listener.notes)")
     }
+
+    @Test func `misses just the records that are not there, however many steps it has`() throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration()
+        var random = SystemRandomNumberGenerator()
+        for (steps, every) in [(1, 1), (12, 4), (12, 5), (999, .max), (3001, 7), (6000, 9), (6000, 12)]
+            as [(UInt64, UInt64)]
+        {
+            (configuration.steps, configuration.validationEvery) = (steps, every)
+            for _ in 0..<20 {
+                let last = UInt64.random(in: 0...steps + 2, using: &random)
+                let share = Double.random(in: 0...1, using: &random)
+                let recorded = (1...steps).filter { _ in Double.random(in: 0...1, using: &random) < share }
+                let there = Set(recorded)
+                let missing = (1...steps).filter {
+                    $0 <= last && configuration.isRecordedStep($0) && !there.contains($0)
+                }
+                let found = configuration.missingRecords(among: recorded, upTo: last)
+                #expect(
+                    found?.first == missing.first && Int(found?.count ?? 0) == missing.count,
+                    "\(steps) \(every) \(last)")
+            }
+        }
+        // As many as nobody could look at one by one between two tests.
+        let most = RunConfiguration.stepLimit - 1
+        (configuration.steps, configuration.validationEvery) = (most, 1)
+        for last: UInt64 in [most, .max] {
+            let found = configuration.missingRecords(among: [1, 2, 4], upTo: last)
+            #expect(found?.first == 3)
+            #expect(found?.count == most - 3)
+        }
+    }
 }

@@ -3,13 +3,8 @@ extension RunConfiguration {
     /// Whether the model is validated after `step`, where anything is held out.
     func isValidationStep(_ step: UInt64) -> Bool { step % validationEvery == 0 || step >= steps }
 
-    /// The newest step up to `step` after which the model is validated; 0 when there is none.
-    func lastValidationStep(upTo step: UInt64) -> UInt64 {
-        isValidationStep(step) ? step : step - step % validationEvery
-    }
-
     /// Whether `metrics.jsonl` has a record of `step`.
-    func isRecordedStep(_ step: UInt64) -> Bool { isValidationStep(step) || step % recordEvery == 0 }
+    package func isRecordedStep(_ step: UInt64) -> Bool { isValidationStep(step) || step % recordEvery == 0 }
 
     /// The next step after `step` that `metrics.jsonl` has a record of.
     func nextRecordedStep(after step: UInt64) -> UInt64 {
@@ -21,19 +16,30 @@ extension RunConfiguration {
     /// About a thousand records beside those of validations, however long the run is.
     private var recordEvery: UInt64 { max(1, steps / 1000) }
 
-    /// Steps from the first to `last` that have no record among `recorded`, which ascend, although they should.
-    func missingRecords(among recorded: [UInt64], upTo last: UInt64) -> (first: UInt64, count: Int)? {
-        var (first, count): (UInt64?, Int) = (nil, 0)
-        var rest = recorded[...]
-        var step = nextRecordedStep(after: 0)
-        while step <= last {
-            while let next = rest.first, next < step { rest.removeFirst() }
-            if rest.first != step {
-                first = first ?? step
-                count += 1
-            }
-            step = nextRecordedStep(after: step)
-        }
-        return first.map { ($0, count) }
+    /// How many of the steps from the first to `last` `metrics.jsonl` has a record of.
+    private func recordedSteps(upTo last: UInt64) -> UInt64 {
+        let (once, twice) = (min(recordEvery, validationEvery), max(recordEvery, validationEvery))
+        let (shared, overflows) = (once / greatestCommonDivisor(once, twice)).multipliedReportingOverflow(by: twice)
+        let multiples = last / once + last / twice - (overflows ? 0 : last / shared)
+        return multiples + (last == steps && last % once != 0 && last % twice != 0 ? 1 : 0)
     }
+
+    /// Steps from the first to `last`, or to the run's last, that have no record among `recorded`, which ascend, although they should.
+    ///
+    /// Takes as long as there are records, however many steps there are.
+    package func missingRecords(among recorded: [UInt64], upTo last: UInt64) -> (first: UInt64, count: UInt64)? {
+        let last = min(last, steps)
+        let there = recorded.filter { $0 <= last && $0 > 0 && isRecordedStep($0) }
+        var first = nextRecordedStep(after: 0)
+        for step in there {
+            guard step == first else { break }
+            first = nextRecordedStep(after: step)
+        }
+        return first > last ? nil : (first, recordedSteps(upTo: last) - UInt64(there.count))
+    }
+}
+
+/// Euclid's.
+private func greatestCommonDivisor(_ first: UInt64, _ second: UInt64) -> UInt64 {
+    second == 0 ? first : greatestCommonDivisor(second, first % second)
 }
