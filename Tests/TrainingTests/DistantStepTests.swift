@@ -79,4 +79,27 @@ private typealias T = RunDirectoryTesting
                 "\(resumption.notes)")
         }
     }
+
+    @Test(arguments: [(0, 0), (0, 3), (3, 2), (3, .max)] as [(UInt64, UInt64)])
+    func `makes up for no validation of another step than its checkpoint's`(step: UInt64, pending: UInt64) throws {
+        let place = try trained()
+        let lines = try place.bytes("run/ledger.jsonl").split(separator: UInt8(ascii: "\n"))
+        let line = String(decoding: lines[step == 0 ? 0 : Int(step) - 1], as: UTF8.self)
+        let mark = step == 0 ? "\"previous\":\"" : "\"hash\":\""
+        let head = String(try #require(line.components(separatedBy: mark).last?.prefix(64)))
+        let record = #""pending": {"step": \#(pending), "loss": 1, "learning_rate": 1, "gradient_norm": 1}"#
+        try forge(place, of: step, head: head, from: "step-00000006") { "{\(record),\($0.dropFirst())" }
+        for other in ["06", "09", "12"] {
+            try FileManager.default.removeItem(atPath: "\(place.path)/run/checkpoints/step-000000\(other)")
+        }
+        let ledger = try place.bytes("run/ledger.jsonl")
+        let error = try #require(try refusal(place))
+        let expected = step == 0 ? "none before the first step" : "step 3, as the checkpoint is"
+        #expect(
+            error.isBadInput
+                && error.message
+                    == "\(place.path)/run/checkpoints/step-0000000\(step)/session.json: `pending` is of step \(pending); expected \(expected)"
+        )
+        #expect(try place.bytes("run/ledger.jsonl") == ledger)
+    }
 }

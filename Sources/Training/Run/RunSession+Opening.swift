@@ -50,6 +50,7 @@ extension RunSession {
             accepting: { checkpoint throws(RunError) in
                 // Before the ledger is cut to it.
                 try record.requireSettings(of: checkpoint, path: path)
+                try SessionState.requirePending(of: checkpoint)
             })
         if beginning != nil { try held.restoreOrigin(record, observer) }
         let trainer = Trainer(record.configuration, source: source)
@@ -93,6 +94,19 @@ extension SessionState {
     /// Nil in a checkpoint of an earlier version.
     static func read(_ checkpoint: Checkpoint) throws(RunError) -> SessionState? {
         checkpoint.fileNames.contains(fileName) ? try checkpoint.json(fileName) : nil
+    }
+
+    /// Refuses a validation to be made up for that is not of the checkpoint's step: its record would come in the wrong place.
+    ///
+    /// - Throws: `RunError.damaged`.
+    static func requirePending(of checkpoint: Checkpoint) throws(RunError) {
+        guard let pending = try read(checkpoint)?.pending, pending.step != checkpoint.step || pending.step == 0 else {
+            return
+        }
+        let expected =
+            checkpoint.step == 0 ? "none before the first step" : "step \(checkpoint.step), as the checkpoint is"
+        throw RunError(
+            .damaged, "\(checkpoint.path)/\(fileName): `pending` is of step \(pending.step); expected \(expected)")
     }
 }
 

@@ -136,6 +136,8 @@ package final class RunSession {
     }
 
     /// Says which records of metrics are gone for good: those of the steps before the checkpoint are not computed again.
+    ///
+    /// - Precondition: a validation that was left off is the checkpoint's, which is not of step 0.
     func noteMissingRecords(_ resumption: Resumption) {
         guard let checkpoint = resumption.checkpoint else { return }
         let last = state.pending == nil ? checkpoint.step : checkpoint.step - 1
