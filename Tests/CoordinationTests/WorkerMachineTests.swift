@@ -136,6 +136,13 @@ extension [WorkerDirective] {
         #expect(rig.tell(.computed(step: 3, range: ShardRange(1..<4))).isEmpty)
     }
 
+    @Test func `nothing is taken for a step that has none after it`() {
+        var rig = WorkerRig.registered()
+        #expect(rig.parameters(step: .max).isEmpty && rig.assignment(0..<4, step: .max).isEmpty)
+        #expect(rig.machine.counters.stale == [.step: 3])
+        #expect(!rig.parameters(step: .max - 1).isEmpty)
+    }
+
     @Test func `a repeated frame is stored once`() {
         var rig = WorkerRig.registered()
         #expect(rig.parameters(step: 3).count == 2)

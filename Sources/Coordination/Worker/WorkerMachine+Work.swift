@@ -102,8 +102,10 @@ extension WorkerMachine {
         directives.append(.compute(step: step, range: range))
     }
 
-    /// Goes on to a newer step, letting go of all that is left of the one before; false for a step that is over.
+    /// Goes on to a newer step, letting go of all that is left of the one before; false for a step that is over, and for the highest
+    /// number, which has no step after it.
     private mutating func enter(_ step: UInt64) -> Bool {
+        guard step < .max else { return false }
         guard let current = work.step else {
             work.step = step
             return true
