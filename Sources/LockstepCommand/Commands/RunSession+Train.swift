@@ -146,7 +146,7 @@ extension RunSession {
                 "workers            \(summary.workersSeen) seen, \(summary.workersLost) lost"
                     + (holders > 1 ? ", by \(holders) processes that held the run one after another" : ""))
         }
-        if let audited = summary.audited, let outvoted = summary.outvoted, audited + outvoted > 0 {
+        if let audited = summary.audited, let outvoted = summary.outvoted, audited > 0 || outvoted > 0 {
             lines.append("audit              \(audited) answers computed twice, \(outvoted) workers outvoted")
         }
         return lines.joined(separator: "\n")

@@ -200,6 +200,10 @@ private let harmless: [(what: String, damage: String, verified: String?)] = [
     ("a latest of words", "echo x > latest", "latest: expected the step of a checkpoint"),
     ("no summary", "rm summary.json", nil),
     ("half a summary", "echo '{' > summary.json", "summary.json: it is not JSON"),
+    (
+        "a summary whose counts cannot be added",
+        #"sed -i 's/"\(audited\|outvoted\)" : 0/"\1" : 9223372036854775807/' summary.json"#, nil
+    ),
     ("no metrics", "rm metrics.jsonl", "metrics.jsonl has no record of the step; expected one"),
     ("an empty directory for a checkpoint", "mkdir checkpoints/step-99999999", nil),
     ("a file for a checkpoint", ": > checkpoints/step-99999999", nil),
