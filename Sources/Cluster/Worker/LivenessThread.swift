@@ -1,12 +1,12 @@
-internal import Coordination
+package import Coordination
 internal import Foundation
-internal import Messaging
+package import Messaging
 internal import Synchronization
 
 /// Says once a second that this worker lives, while its main thread computes.
 ///
 /// It owns a socket of its own on the coordinator's control endpoint; the main thread leaves the ping of the moment here.
-final class LivenessThread: Sendable {
+package final class LivenessThread: Sendable {
     private struct State {
         var ping: Payload?
         /// What is said when a signal ends the process.
@@ -20,7 +20,7 @@ final class LivenessThread: Sendable {
     private let identity: PeerIdentity
     private let security: SocketSecurity?
 
-    init(context: Context, endpoint: Endpoint, identity: PeerIdentity, security: SocketSecurity?) {
+    package init(context: Context, endpoint: Endpoint, identity: PeerIdentity, security: SocketSecurity?) {
         self.context = context
         self.security = security
         self.endpoint = endpoint
@@ -30,15 +30,17 @@ final class LivenessThread: Sendable {
     /// Begins; the thread ends soon after `stop()`.
     ///
     /// - Parameter note: told why when the socket fails. The coordinator then hears the worker between two ranges only.
-    func start(note: @escaping @Sendable (String) -> Void) {
+    package func start(note: @escaping @Sendable (String) -> Void) {
         Thread.detachNewThread { [self] in
-            do { try run() } catch { note("pings have stopped: \(error)") }
+            do { try run() } catch let end as MessagingError where end.isTermination {
+                // This worker is over.
+            } catch { note("pings have stopped: \(error)") }
         }
     }
 
     func stop() { state.withLock { $0.isOver = true } }
 
-    func update(_ ping: Coordination.Message?, goodbye: Coordination.Message?) {
+    package func update(_ ping: Coordination.Message?, goodbye: Coordination.Message?) {
         let (ping, goodbye) = (ping?.frame, goodbye?.frame)
         state.withLock { ($0.ping, $0.goodbye) = (ping, goodbye) }
     }
