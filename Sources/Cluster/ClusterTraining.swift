@@ -39,6 +39,7 @@ package enum ClusterTraining {
         supervisor: SupervisorConnection? = nil,
         note: @escaping (String) -> Void, stepDone: @escaping (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) async throws -> Roster {
+        try OpenFiles.requireRoom(for: roomOfCoordinator + roomOfWorker * workers)
         Leftovers.sweep()
         let directory = try PrivateDirectory()
         let children = ChildEvents()
@@ -129,7 +130,7 @@ package enum ClusterTraining {
         note: @escaping (String) -> Void,
         stepDone: @escaping (StepReport, WorkerCounts) throws -> (() throws -> Void)?
     ) async throws -> Roster {
-        OpenFiles.raiseLimit()
+        try OpenFiles.requireRoom(for: roomOfCoordinator)
         let settings = CoordinatorSettings(
             run: run, incarnation: incarnation, data: endpoint, control: try controlEndpoint(beside: endpoint),
             fallbackAfter: fallbackAfter, threads: threads, keys: keys, auditShare: auditShare)
@@ -158,6 +159,18 @@ package enum ClusterTraining {
         case .tcp(let host, _): try Endpoint("tcp://\(host.contains(":") ? "[\(host)]" : host):*")
         case .inproc(let name): try Endpoint("inproc://\(name).control")
         }
+    }
+
+    /// Files and connections of a coordinator, which takes about thirty of them, and for each worker on this machine, which takes four.
+    private static let (roomOfCoordinator, roomOfWorker) = (48, 6)
+
+    /// Refuses to train across processes where too few files and connections can be open at a time, before anything is made.
+    ///
+    /// Asks for more than training itself does, which may be another process's that has others open.
+    ///
+    /// - Parameter workers: on this machine; 0 where they come from elsewhere, as many as there is room for.
+    package static func requireOpenFiles(workers: Int = 0) throws(ClusterError) {
+        try OpenFiles.requireRoom(for: roomOfCoordinator + 16 + roomOfWorker * workers)
     }
 
     /// Refuses an endpoint that others could reach: without keys anybody could take part.
@@ -248,6 +261,7 @@ package enum ClusterTraining {
         makeModel: @escaping WorkerModelMaker = ShardComputer.make,
         note: @escaping @Sendable (String) -> Void
     ) throws -> (code: Int32, sentence: String) {
+        try OpenFiles.requireRoom(for: 32)
         if local != nil { ParentWatch.start() } else { EndWatch.start() }
         let identity = local ?? WorkerLoop.freshName()
         let loop = WorkerLoop(

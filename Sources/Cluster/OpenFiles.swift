@@ -4,14 +4,36 @@ enum OpenFiles {
     /// Lets this process have as many files and connections open as the system allows it.
     ///
     /// The usual 1024 are soon used up by peers that connect and say nothing, and then no checkpoint could be opened.
-    static func raiseLimit() {
+    private static func raiseLimit() {
         guard var limit = current else { return }
-        limit.rlim_cur = min(limit.rlim_max, 1 << 16)
+        limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 1 << 16))
         _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     /// How many this process may have open.
     static var limit: Int { current.map { Int(clamping: $0.rlim_cur) } ?? 1024 }
+
+    /// So many more may be open already the next time.
+    private static let spare = 16
+
+    /// Raises the limit, and sees that so many more files and connections can be opened.
+    ///
+    /// libzmq 4.3.4 ends the process, or waits for ever, where one cannot be that it opens on the way.
+    static func requireRoom(for count: Int) throws(ClusterError) {
+        raiseLimit()
+        var opened: [Int32] = []
+        defer { for descriptor in opened { close(descriptor) } }
+        for found in 0..<count {
+            let descriptor = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                let words = unsafe String(cString: strerror(errno))
+                throw ClusterError(
+                    "files and connections: \(found) more can be opened (\(words)); expected \(count), by a limit (ulimit -n) of \(limit - found + count + spare); it is \(limit)"
+                )
+            }
+            opened.append(descriptor)
+        }
+    }
 
     private static var current: rlimit? {
         var limit = rlimit()

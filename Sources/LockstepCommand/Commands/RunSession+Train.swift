@@ -22,6 +22,8 @@ enum Place {
             throw UsageError("--fallback-after \(fallbackAfter): expected a number of seconds, 0 or more")
         }
         let endpoint = try parseEndpoint(text, "--bind")
+        // Before a run is made, and before the first socket.
+        try ClusterTraining.requireOpenFiles()
         do { try ClusterTraining.requireFree(endpoint, keys: keys) } catch let refusal as ClusterError {
             if let run, let directory = try? RunDirectory(run) { try directory.requireNotHeld() }
             throw refusal

@@ -30,6 +30,7 @@ struct SupervisionOptions: ParsableArguments {
         workers: Int, audit: AuditOption, threads: Int?, json: Bool, tracing: TraceOptions,
         chaos: ChaosPlan? = nil, seed: UInt64 = 0
     ) throws {
+        try ClusterTraining.requireOpenFiles(workers: workers)
         if tracing.trace != nil { Leftovers.sweep() }
         // Kept here, what one coordinator has left is joined with what the next leaves.
         let parts = try tracing.parts()
