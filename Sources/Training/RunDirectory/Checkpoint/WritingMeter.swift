@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// How far a checkpoint is that is being written, and whether anybody still wants it.
-final class WritingMeter: Sendable {
+package final class WritingMeter: Sendable {
     private struct State {
         var written = 0
         var isGivenUp = false
