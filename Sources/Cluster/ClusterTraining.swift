@@ -161,8 +161,9 @@ package enum ClusterTraining {
         }
     }
 
-    /// Files and connections of a coordinator, which takes about thirty of them, and for each worker on this machine, which takes four.
-    private static let (roomOfCoordinator, roomOfWorker) = (48, 6)
+    /// Files and connections of a coordinator, which takes about 26 of them beside what is open when it begins and 4 for each worker on
+    /// this machine, and some more now and then: for a checkpoint, for a worker that is started again.
+    private static let (roomOfCoordinator, roomOfWorker) = (32, 4)
 
     /// Refuses to train across processes where too few files and connections can be open at a time, before anything is made.
     ///
@@ -170,7 +171,7 @@ package enum ClusterTraining {
     ///
     /// - Parameter workers: on this machine; 0 where they come from elsewhere, as many as there is room for.
     package static func requireOpenFiles(workers: Int = 0) throws(ClusterError) {
-        try OpenFiles.requireRoom(for: roomOfCoordinator + 16 + roomOfWorker * workers)
+        try OpenFiles.requireRoom(for: roomOfCoordinator + 8 + roomOfWorker * workers)
     }
 
     /// Refuses an endpoint that others could reach: without keys anybody could take part.
