@@ -79,7 +79,7 @@ package enum StopSignal {
     }
 
     /// Whether it was asked for more than once.
-    static var isUrgent: Bool { isRepeated.load(ordering: .relaxed) }
+    package static var isUrgent: Bool { isRepeated.load(ordering: .relaxed) }
 
     /// What the process ends with after it was stopped, by the shell's convention.
     package static var exitCode: Int32? { received.map { 128 + $0 } }

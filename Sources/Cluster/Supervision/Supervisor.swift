@@ -114,9 +114,13 @@ package struct Supervisor {
                 stopping = Stopping(since: clock.now)
                 child.link.send(.stop(number))
             }
-            if let deed = stopping?.deed(at: clock.now, isStopped: child.isStopped) { press(child, deed) }
-            // Everything of a run may be killed at any moment; its directory is whole all the same.
-            if StopSignal.isUrgent { kill(child.identifier, SIGKILL) }
+            // Everything of a run may be killed at any moment; its directory is whole all the same. Before anything is said: whoever is
+            // to hear it may not listen.
+            if StopSignal.isUrgent {
+                kill(child.identifier, SIGKILL)
+            } else if let deed = stopping?.deed(at: clock.now, isStopped: child.isStopped) {
+                press(child, deed)
+            }
             if stopping == nil { chaos?.look(at: ContinuousClock.now, coordinator: child.identifier) }
             if isLinked {
                 // A signal ends the waiting early.
@@ -139,11 +143,11 @@ package struct Supervisor {
         let who = "the coordinator (process \(child.identifier))"
         switch deed {
         case .wake:
-            note("\(who) was asked to stop and stands still; it is continued, to save and end")
             kill(child.identifier, SIGCONT)
+            note("\(who) was asked to stop and stands still; it is continued, to save and end")
         case .kill:
-            note("\(who) stands still again; it is killed")
             kill(child.identifier, SIGKILL)
+            note("\(who) stands still again; it is killed")
         case .explain:
             note("\(who) has not ended yet: it may be saving; another signal ends it at once")
         }

@@ -6,7 +6,10 @@ struct OutputError: Error, CustomStringConvertible {
 
     /// The reader went away (`lockstep … | head`): it has what it wanted.
     var isClosedPipe: Bool { number == EPIPE }
-    var description: String { "cannot write to standard output: \(unsafe String(cString: strerror(number)))" }
+    var description: String {
+        let reason = number == ETIMEDOUT ? "its reader takes nothing" : unsafe String(cString: strerror(number))
+        return "cannot write to standard output: \(reason)"
+    }
 }
 
 /// What the command prints. Foundation's own writes end the process when nobody can take them.
@@ -23,25 +26,19 @@ enum Output {
     ///
     /// - Throws: `OutputError`; what was asked for must not be lost without a word.
     static func write(_ text: String) throws(OutputError) {
-        let number = Self.write(text, to: STDOUT_FILENO)
+        let number = results.write(text)
         if number != 0 { throw OutputError(number: number) }
     }
 
     static func writeLine(_ text: String) throws(OutputError) { try write(text + "\n") }
 
     /// Words for people, on standard error: where nobody listens they are lost, and the training goes on.
-    static func tell(_ text: String) { _ = write(text, to: STDERR_FILENO) }
-
-    /// Returns 0, or the number of the error.
-    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
-        let bytes = Array(text.utf8)
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe Foundation.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
-            }
-            if count > 0 { done += count } else if errno != EINTR { return errno }
-        }
-        return 0
+    static func tell(_ text: String) {
+        let missing = words.takeDropped()
+        let note = missing == 0 ? "" : "(nobody took what came before this: \(missing) lines are left out)\n"
+        _ = words.write(note + text)
     }
+
+    private static let results = PatientWriter(STDOUT_FILENO)
+    private static let words = PatientWriter(STDERR_FILENO)
 }

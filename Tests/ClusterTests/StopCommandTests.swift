@@ -1,0 +1,91 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The end of a stream whose reader takes nothing.
+private enum DeafReader: String, CaseIterable {
+    /// A pipe that is full.
+    case pipe
+    /// A terminal that Ctrl-S has halted.
+    case terminal
+
+    /// Where to write to it, which does nothing as long as `descriptors` are open.
+    func open(in directory: String) throws -> (path: String, descriptors: [Int32]) {
+        switch self {
+        case .pipe:
+            let path = "\(directory)/pipe"
+            try #require(unsafe mkfifo(path, 0o600) == 0)
+            let reading = unsafe Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+            // Not blocking for this opening of it alone.
+            let writing = unsafe Foundation.open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            try #require(reading >= 0 && writing >= 0)
+            return (path, [reading, writing])
+        case .terminal:
+            let master = unsafe Foundation.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+            var (number, isLocked): (UInt32, Int32) = (0, 0)
+            // TIOCSPTLCK and TIOCGPTN, which Swift does not import.
+            try #require(master >= 0)
+            let isOpen =
+                unsafe ioctl(master, 0x4004_5431, &isLocked) == 0 && ioctl(master, 0x8004_5430, &number) == 0
+            try #require(isOpen)
+            let path = "/dev/pts/\(number)"
+            let slave = unsafe Foundation.open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)
+            try #require(slave >= 0)
+            return (path, [master, slave])
+        }
+    }
+
+    /// Lets it take nothing from now on.
+    func goDeaf(_ descriptors: [Int32]) {
+        switch self {
+        case .pipe:
+            let byte: [UInt8] = [UInt8(ascii: "x")]
+            while unsafe byte.withUnsafeBytes({ unsafe write(descriptors[1], $0.baseAddress, 1) }) == 1 {}
+        case .terminal: #expect(tcflow(descriptors[1], TCOOFF) == 0)
+        }
+    }
+}
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
+struct `A run that is stopped` {
+    private static let training = [
+        "train", "--hidden-size", "16", "--embedding-dim", "8", "--batch-size", "16", "--seq-len", "12",
+        "--validation-every", "1000", "--checkpoint-every", "100000", "--steps", "4000000", "--threads", "1",
+    ]
+
+    private func lines(of run: String) -> Int {
+        ((try? String(contentsOfFile: "\(run)/ledger.jsonl", encoding: .utf8)) ?? "").count { $0 == "\n" }
+    }
+
+    /// Waits for what is to come; false when it does not come in a minute.
+    private func comes(_ condition: () -> Bool) -> Bool {
+        for _ in 0..<6000 {
+            if condition() { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+
+    @Test(arguments: DeafReader.allCases, [0, 2])
+    fileprivate func `is saved and ends although nobody takes what it says`(reader: DeafReader, workers: Int) throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        let (path, descriptors) = try reader.open(in: place.path)
+        defer { for descriptor in descriptors { close(descriptor) } }
+        _ = FileManager.default.createFile(atPath: "\(place.path)/out", contents: nil)
+        let process = try ChildProcess(
+            Workplace.executable("lockstep"),
+            Self.training + ["--data", try place.text(), "--run", run, "--workers", "\(workers)"],
+            environment: ProcessInfo.processInfo.environment, output: "\(place.path)/out", errors: path)
+        #expect(comes { lines(of: run) > 20 })
+        reader.goDeaf(descriptors)
+        kill(process.identifier, SIGTERM)
+        let isOver = comes { !process.isRunning }
+        #expect(isOver)
+        if !isOver { kill(-process.identifier, SIGKILL) }
+        #expect(process.wait() == 143)
+        let latest = try? String(contentsOfFile: "\(run)/latest", encoding: .utf8)
+        #expect(latest == "\(lines(of: run))\n")
+        #expect(try String(contentsOfFile: "\(place.path)/out", encoding: .utf8).contains("parameters_sha256"))
+    }
+}
