@@ -88,4 +88,18 @@ struct `A run that is stopped` {
         #expect(latest == "\(lines(of: run))\n")
         #expect(try String(contentsOfFile: "\(place.path)/out", encoding: .utf8).contains("parameters_sha256"))
     }
+
+    @Test(arguments: ["| true", "> /dev/full", ">&-"], [0, 2])
+    func `says so by its exit code although its summary cannot be printed`(output: String, workers: Int) throws {
+        let place = try Workplace()
+        let command = (["'\(Workplace.executable("lockstep"))'"] + Self.training).joined(separator: " ")
+        let outcome = try place.shell(
+            """
+            { \(command) --data '\(try place.text())' --run run --workers \(workers) & process=$!
+            until [ -s run/ledger.jsonl ]; do sleep 0.05; done
+            kill -TERM $process; wait $process; echo "code $?" >&2; } \(output)
+            """)
+        #expect(outcome.errors.hasSuffix("code 143\n"), "\(outcome)")
+        #expect(outcome.errors.contains("cannot write to standard output") == (output != "| true"), "\(outcome)")
+    }
 }

@@ -88,8 +88,11 @@ extension RunSession {
         if StopSignal.exitCode != nil, !isDone {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
-        try show(summary, json: json)
         let code = isDone ? nil : StopSignal.exitCode
+        do { try show(summary, json: json) } catch let error as OutputError where code != nil {
+            // Of one that was stopped, that it was is what counts; whoever read the summary may have been stopped by the same signal.
+            if !error.isClosedPipe { display.note("\(error)") }
+        }
         supervisor?.finished(code ?? 0)
         if let code { throw ExitCode(code) }
     }
