@@ -67,6 +67,26 @@ import Training
         try expectSameFiles(place, "killed", "after \(lives) lives")
     }
 
+    /// Which checkpoint is the best must not depend on which were written because a holder died, or was stopped, in between.
+    @Test(arguments: UInt64(1)...11)
+    func `keeps the checkpoints of one that was never disturbed`(stop: UInt64) throws {
+        let place = try RunPlace()
+        var configuration = try place.configuration()
+        // Every step is validated, with steps so large that the first is the best, and only each sixth is to be kept.
+        (configuration.validationEvery, configuration.checkpointEvery, configuration.keepCheckpoints) = (1, 6, 1)
+        configuration.lr = 3
+        func kept(_ name: String) throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/\(name)/checkpoints").sorted()
+        }
+        try place.begin("whole", configuration).train(upTo: 12)
+        try kill(place.begin("killed", configuration), after: stop)
+        try place.resume("killed").train(upTo: 12)
+        #expect(try kept("killed") == kept("whole"))
+        try place.begin("stopped", configuration).train(upTo: stop)
+        try place.resume("stopped").train(upTo: 12)
+        #expect(try kept("stopped") == kept("whole"))
+    }
+
     @Test(arguments: [UInt64(4), 8, 12])
     func `makes up for a validation that was left off`(step: UInt64) throws {
         let place = try RunPlace()

@@ -97,7 +97,8 @@ package final class RunSession {
                 state.pending = nil
             }
             if saves || savesBetween {
-                try save(validationLoss: outcome == .done ? state.validation?.loss : nil, shouldStop)
+                // One that nobody has asked for is not among the best: which is kept as that is up to the settings alone.
+                try save(validationLoss: saves && outcome == .done ? state.validation?.loss : nil, shouldStop)
             }
             observer.progressed(
                 RunProgress(
