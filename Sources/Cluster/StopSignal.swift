@@ -10,11 +10,12 @@ package enum StopSignal {
     private static let endsWhenRepeated = Atomic<Bool>(true)
     /// When the first request came, in nanoseconds of a clock that only runs forward; 0 before it.
     private static let firstTime = Atomic<UInt64>(0)
-    /// When the last signal came, in nanoseconds of a clock that only runs forward; 0 before the first.
-    private static let lastTime = Atomic<UInt64>(0)
+    /// When the first signal came, on the same clock; 0 before it. A request that was none, as its supervisor's, does not count.
+    private static let firstSignalTime = Atomic<UInt64>(0)
 
     /// One request may arrive as two signals: `timeout` tells its child and then the child's group, a script hands on what the
-    /// terminal had already sent to everybody. Nobody's second Ctrl-C comes as soon after the first as that.
+    /// terminal had already sent to everybody. Nobody's second Ctrl-C comes as soon after the first as that, but for one who holds the
+    /// keys down, whose third or fourth does not.
     private static let oneRequest: UInt64 = 100_000_000
 
     /// Listens from now on.
@@ -32,10 +33,10 @@ package enum StopSignal {
             _ = signal(signalNumber) { received in
                 let now = StopSignal.now
                 _ = StopSignal.firstTime.compareExchange(expected: 0, desired: now, ordering: .relaxed)
-                let before = StopSignal.lastTime.exchange(now, ordering: .relaxed)
-                let (isFirst, _) = StopSignal.number.compareExchange(
-                    expected: 0, desired: received, ordering: .relaxed)
-                if isFirst || before == 0 || now &- before < StopSignal.oneRequest { return }
+                let (isFirst, first) = StopSignal.firstSignalTime.compareExchange(
+                    expected: 0, desired: now, ordering: .relaxed)
+                _ = StopSignal.number.compareExchange(expected: 0, desired: received, ordering: .relaxed)
+                if isFirst || now &- first < StopSignal.oneRequest { return }
                 StopSignal.isRepeated.store(true, ordering: .relaxed)
                 if StopSignal.endsWhenRepeated.load(ordering: .relaxed) { _exit(128 + received) }
             }

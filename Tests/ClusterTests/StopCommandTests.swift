@@ -102,4 +102,21 @@ struct `A run that is stopped` {
         #expect(outcome.errors.hasSuffix("code 143\n"), "\(outcome)")
         #expect(outcome.errors.contains("cannot write to standard output") == (output != "| true"), "\(outcome)")
     }
+
+    @Test func `ends at once when Ctrl-C is held down, though its coordinator stands still`() throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        let process = try place.start(
+            Self.training + ["--data", try place.text(), "--run", run, "--workers", "1"])
+        #expect(comes { lines(of: run) > 20 })
+        kill(try #require(process.coordinator), SIGSTOP)
+        while process.isRunning {
+            process.signal(SIGINT)
+            usleep(50_000)
+        }
+        let outcome = process.wait()
+        #expect(outcome.code == 130 && outcome.output.isEmpty, "\(outcome)")
+        // As after a single signal.
+        #expect(!outcome.errors.contains("stands still"), "\(outcome)")
+    }
 }
