@@ -89,7 +89,7 @@ extension RunSession {
             display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
         }
         let code = isDone ? nil : StopSignal.exitCode
-        do { try show(summary, json: json) } catch let error as OutputError where code != nil {
+        do { try Self.show(summary, json: json) } catch let error as OutputError where code != nil {
             // Of one that was stopped, that it was is what counts; whoever read the summary may have been stopped by the same signal.
             if !error.isClosedPipe { display.note("\(error)") }
         }
@@ -98,7 +98,7 @@ extension RunSession {
     }
 
     /// Prints what a run came to.
-    func show(_ summary: RunSummary, json: Bool) throws {
+    static func show(_ summary: RunSummary, json: Bool) throws {
         try Output.write(json ? summary.json() : text(of: summary) + "\n")
     }
 
@@ -130,7 +130,7 @@ extension RunSession {
         }
     }
 
-    private func text(of summary: RunSummary) -> String {
+    private static func text(of summary: RunSummary) -> String {
         var lines = [
             "run                \(summary.run)",
             "steps              \(summary.steps)",

@@ -184,12 +184,18 @@ struct ResumeCommand: AsyncParsableCommand {
         let supervisor = supervision.connection()
         let display = ProgressDisplay()
         supervisor?.begins(in: directory)
-        let session = try RunSession.resume(at: directory, observer: display, threads: threads)
+        let session: RunSession
+        do { session = try RunSession.resume(at: directory, observer: display, threads: threads) } catch let error
+            as RunError where error.code == .denied
+        {
+            // Where nothing has to be written, that nothing can be is no obstacle.
+            guard let summary = try? RunSession.summary(ofDone: directory) else { throw error }
+            return try Self.show(summary, of: directory, display, json: json)
+        }
         if let summary = try session.storedSummary() {
-            display.note("\(directory) is done; nothing is left to train")
             // A coordinator that was killed after its last step has left its part of the trace, and not the trace.
             if supervision.supervised { try tracing.write(tracing.parts(isSupervised: true)) { display.note($0) } }
-            return try session.show(summary, json: json)
+            return try Self.show(summary, of: directory, display, json: json)
         }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
@@ -201,5 +207,12 @@ struct ResumeCommand: AsyncParsableCommand {
                 on: place, auditShare: auditShare, threads: threads, display: display, json: json,
                 supervisor: supervisor)
         }
+    }
+
+    private static func show(
+        _ summary: RunSummary, of directory: String, _ display: ProgressDisplay, json: Bool
+    ) throws {
+        display.note("\(directory) is done; nothing is left to train")
+        try RunSession.show(summary, json: json)
     }
 }

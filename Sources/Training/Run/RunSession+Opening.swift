@@ -72,6 +72,23 @@ extension RunSession {
         return session
     }
 
+    /// What a run came to that is done, from its directory alone, where this process may not write to it.
+    ///
+    /// - Returns: nil where something is left to be trained, or to be put in order.
+    package static func summary(ofDone path: String) throws -> RunSummary? {
+        let directory = try RunDirectory(path)
+        let record = try RunRecord(reading: directory, for: .reading)
+        _ = try record.checkedOrigin(in: directory)
+        let ledger = try directory.readLedger()
+        guard ledger.fault == nil, ledger.tornBytes == 0, ledger.steps == record.configuration.steps,
+            let summary = try directory.summary(), summary.steps == ledger.steps, summary.ledgerHead == ledger.head,
+            let checkpoint = try directory.newestCheckpoint().checkpoint, checkpoint.step == ledger.steps,
+            checkpoint.follows(Array(ledger.head.utf8)), let state = try SessionState.read(checkpoint),
+            state.record.runID == record.runID, state.pending == nil
+        else { return nil }
+        return summary
+    }
+
     /// Keeps the parameters that the run was given: it can then be computed again when their file is gone.
     private func saveBeginning(from beginning: [UInt8]) throws {
         try held.writeCheckpoint(

@@ -303,7 +303,11 @@ struct `A run that is half there` {
             ("chmod 000 half/ledger.jsonl", ["resume", "verify", "diff"], "half/ledger.jsonl: Permission denied"),
             ("chmod 000 half/checkpoints", ["resume", "verify", "sample"], "half/checkpoints: Permission denied"),
             ("chmod 400 half/checkpoints", ["verify"], "half/checkpoints/step-00000002: Permission denied"),
-            ("chmod 500 half", ["resume"], "half: Permission denied; expected a directory that this user may write to"),
+            // A run that is done and has its summary needs nothing written.
+            (
+                "rm half/summary.json; chmod 500 half", ["resume"],
+                "half: Permission denied; expected a directory that this user may write to"
+            ),
             ("chmod 500 half/checkpoints", ["resume"], "half/checkpoints: Permission denied"),
             ("chmod 400 half/metrics.jsonl", ["resume"], "half/metrics.jsonl: Permission denied; expected a file"),
             ("true", ["train --set hello --steps 3 --run empty"], "empty: Permission denied; expected a directory"),
@@ -320,6 +324,14 @@ struct `A run that is half there` {
             #expect(try place.shell("chmod 700 half; chmod -R u+rwX half").code == 0)
         }
         #expect(try place.run(["verify", "\(place.path)/half"]).code == 0)
+        for workers in [0, 1] {
+            let shut = isRoot ? "true" : "chmod -R a-w whole"
+            let done = try place.shell(
+                "\(shut); TMPDIR=/tmp \(command) resume whole --workers \(workers) --json; code=$?; chmod -R u+w whole; exit $code"
+            )
+            #expect(done.code == 0 && done.member("steps") == "6", "\(done)")
+            #expect(done.errors == "whole is done; nothing is left to train\n", "\(done)")
+        }
     }
 
     /// Sizes and bytes of everything but who held the run, and how often.
