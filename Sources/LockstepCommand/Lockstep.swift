@@ -30,6 +30,7 @@ struct Lockstep: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (`lockstep … | head`) is an ordinary end of output, found by write's result.
         signal(SIGPIPE, SIG_IGN)
+        endAtQuit()
         Output.occupyStandardDescriptors()
         do {
             try selectInstructionSet()
@@ -46,6 +47,14 @@ struct Lockstep: AsyncParsableCommand {
         } catch {
             ExitStatus.exit(with: error)
         }
+    }
+
+    /// Lets Ctrl-\ (SIGQUIT) end this process as a kill does: Swift's runtime takes it for a crash, and explains that at length.
+    private static func endAtQuit() {
+        let before = unsafe unsafeBitCast(signal(SIGQUIT, SIG_DFL), to: Int.self)
+        let ignored = unsafe unsafeBitCast(SIG_IGN, to: Int.self)
+        // As for a command in the background of a script.
+        if before == ignored { signal(SIGQUIT, SIG_IGN) }
     }
 
     /// Refuses a word that is no command in the place of one; the parser would only call it unexpected, or explain all of them.

@@ -119,4 +119,24 @@ struct `A run that is stopped` {
         // As after a single signal.
         #expect(!outcome.errors.contains("stands still"), "\(outcome)")
     }
+
+    /// As a terminal's Ctrl-\ sends it. Swift's runtime makes a crash of it, where it is not told otherwise.
+    @Test(arguments: [0, 2])
+    func `by SIGQUIT ends at once without a word, and can be resumed`(workers: Int) throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        let process = try place.start(
+            Self.training + ["--data", try place.text(), "--run", run, "--workers", "\(workers)"],
+            environment: ["SWIFT_BACKTRACE": "enable=yes,color=no", "TMPDIR": place.path])
+        #expect(comes { lines(of: run) > 20 })
+        kill(-process.identifier, SIGQUIT)
+        let outcome = process.wait()
+        #expect(outcome.code == SIGQUIT && outcome.output.isEmpty, "\(outcome)")
+        #expect(!outcome.errors.contains("crash"), "\(outcome)")
+        #expect(comes { ProcessTable.living(in: place.path).isEmpty })
+        let resumed = try place.start(["resume", run])
+        #expect(resumed.wait { resumed.errors.contains("going on") })
+        resumed.signal(SIGTERM)
+        #expect(resumed.wait().code == 143)
+    }
 }
