@@ -140,3 +140,33 @@ struct `A run that is stopped` {
         #expect(resumed.wait().code == 143)
     }
 }
+
+@Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
+struct `A run without a name` {
+    private static let training =
+        "'\(Workplace.executable("lockstep"))' train --set hello --steps 50 --threads 1 --json"
+
+    @Test func `gets a directory of its own, though others begin at the same time`() throws {
+        let place = try Workplace()
+        let outcome = try place.shell(
+            "for i in 1 2 3 4; do { \(Self.training) > out$i; echo code $?; } & done; wait; ls runs")
+        let names = (1...4).map { "hello-lstm-\($0)\n" }.joined()
+        #expect(outcome.output == String(repeating: "code 0\n", count: 4) + names, "\(outcome)")
+    }
+
+    @Test func `keeps its directory when its coordinator dies before it has begun`() throws {
+        let place = try Workplace()
+        let outcome = try place.shell(
+            "LOCKSTEP_CRASH_AT=run-locked:0:mark \(Self.training) --workers 1 > out; echo code $?; ls mark; ls -A runs")
+        #expect(outcome.output == "code 0\nmark\nhello-lstm-1\n", "\(outcome)")
+        #expect(try place.shell("ls -A runs/*").output.contains("summary.json"))
+    }
+
+    @Test func `leaves no directory when it cannot begin`() throws {
+        let place = try Workplace()
+        let outcome = try place.shell(
+            "\(Self.training) --run first > out; \(Self.training) --hidden-size 7 --init-from first/checkpoints/step-00000050/parameters.safetensors; echo code $?; ls runs"
+        )
+        #expect(outcome.output == "code 2\n" && outcome.errors.contains("runs"), "\(outcome)")
+    }
+}

@@ -6,6 +6,7 @@ internal import Foundation
 /// coordinator saves and stops.
 package struct Supervisor {
     private let arguments: [String]
+    private let beginning: (String) -> [String]
     private let resumption: (String) -> [String]
     private let note: (String) -> Void
 
@@ -21,15 +22,18 @@ package struct Supervisor {
 
     /// - Parameters:
     ///   - arguments: of the coordinator's first start.
+    ///   - beginning: arguments to begin the run once more, in a directory that the first start has chosen.
     ///   - resumption: arguments to go on with the run in a directory.
     ///   - chaos: faults to make on the way, and the seed of what is drawn for them.
     ///   - note: takes sentences for people.
     package init(
-        arguments: [String], resumption: @escaping (String) -> [String], chaos: ChaosPlan? = nil, seed: UInt64 = 0,
+        arguments: [String], beginning: @escaping (String) -> [String], resumption: @escaping (String) -> [String],
+        chaos: ChaosPlan? = nil, seed: UInt64 = 0,
         note: @escaping (String) -> Void
     ) {
         self.chaos = chaos.map { ChaosDriver($0, seed: seed) }
         self.arguments = arguments
+        self.beginning = beginning
         self.resumption = resumption
         self.note = note
     }
@@ -94,8 +98,8 @@ package struct Supervisor {
 
     /// A run that was not begun yet is begun once more.
     private var nextArguments: [String] {
-        guard starts > 0, let run, FileManager.default.fileExists(atPath: "\(run)/run.json") else { return arguments }
-        return resumption(run)
+        guard starts > 0, let run else { return arguments }
+        return FileManager.default.fileExists(atPath: "\(run)/run.json") ? resumption(run) : beginning(run)
     }
 
     /// Stands by a coordinator until it has ended.

@@ -40,10 +40,12 @@ struct CoordinatorCommand: AsyncParsableCommand {
         StopSignal.listen()
         Leftovers.sweep()
         let display = ProgressDisplay()
-        let session = try RunSession.begin(
-            at: output.resolveDirectory(configuration), configuration: configuration, source: source,
-            initial: training.initialParameters(configuration, source), observer: display,
-            threads: threads)
+        let initial = try training.initialParameters(configuration, source)
+        let session = try output.begin(configuration) { directory in
+            try RunSession.begin(
+                at: directory, configuration: configuration, source: source, initial: initial, observer: display,
+                threads: threads)
+        }
         try await tracing.traced(as: "coordinator", note: { display.note($0) }) {
             try await session.train(
                 on: place, auditShare: auditShare, threads: threads, display: display,

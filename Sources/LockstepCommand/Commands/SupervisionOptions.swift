@@ -25,9 +25,10 @@ struct SupervisionOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - workers, audit, threads, json, tracing: what a resumption of it is to be given again.
+    ///   - namesRun: whether the arguments say which directory is the run's.
     ///   - chaos: faults to make on the way.
     static func supervise(
-        workers: Int, audit: AuditOption, threads: Int?, json: Bool, tracing: TraceOptions,
+        workers: Int, audit: AuditOption, threads: Int?, json: Bool, tracing: TraceOptions, namesRun: Bool,
         chaos: ChaosPlan? = nil, seed: UInt64 = 0
     ) throws {
         try ClusterTraining.requireOpenFiles(workers: workers)
@@ -45,6 +46,9 @@ struct SupervisionOptions: ParsableArguments {
         if let trace = tracing.trace { options.append("--trace=\(trace)") }
         var supervisor = Supervisor(
             arguments: own.prefix(1) + supervised + own.dropFirst(),
+            beginning: { [supervised] run in
+                own.prefix(1) + supervised + (namesRun ? [] : ["--run", run]) + own.dropFirst()
+            },
             resumption: { [options] run in ["resume"] + options + ["--", run] },
             chaos: chaos, seed: seed,
             note: { sentence in

@@ -29,23 +29,26 @@ struct RunOptions: ParsableArguments {
         return threads
     }
 
-    /// The directory asked for, or `runs/addition-lstm-1` with the first number that is free.
-    func resolveDirectory(_ configuration: RunConfiguration) throws -> String {
+    /// Begins a run in the directory asked for, or in a new one: `runs/addition-lstm-1` with the first number that is free.
+    func begin(
+        _ configuration: RunConfiguration, _ begin: (_ directory: String) throws -> RunSession
+    ) throws -> RunSession {
         if let directory {
             guard !directory.isEmpty else {
                 throw UsageError("--run '': expected a directory that is empty or not there yet")
             }
-            return directory
+            return try begin(directory)
         }
         let data =
             switch configuration.data {
             case .generated(let set): set.rawValue
             case .text(let path, _): URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
             }
-        var number = 1
-        func path() -> String { "runs/\(data)-\(configuration.cell.rawValue)-\(number)" }
-        while FileManager.default.fileExists(atPath: path()) { number += 1 }
-        return path()
+        let fresh = try FreshDirectory { "runs/\(data)-\(configuration.cell.rawValue)-\($0)" }
+        do { return try begin(fresh.path) } catch {
+            fresh.discard()
+            throw error
+        }
     }
 }
 
@@ -92,7 +95,7 @@ struct TrainCommand: AsyncParsableCommand {
             try ClusterTraining.requireRoomForWorkers()
             return try SupervisionOptions.supervise(
                 workers: workers, audit: audit, threads: output.threads, json: output.json,
-                tracing: tracing,
+                tracing: tracing, namesRun: output.directory != nil,
                 chaos: chaos.map { text throws(ClusterError) in try ChaosPlan(text, workers: workers) },
                 seed: training.seed ?? 0)
         }
@@ -104,13 +107,14 @@ struct TrainCommand: AsyncParsableCommand {
         let supervisor = supervision.connection()
         if supervision.supervised { ProcessAge.countFromParent() }
         let display = ProgressDisplay()
-        let directory = try output.resolveDirectory(configuration)
-        // Not of a run that is somebody else's: the supervisor goes on with what it is told of.
-        if !FileManager.default.fileExists(atPath: "\(directory)/run.json") { supervisor?.begins(in: directory) }
-        let session = try RunSession.begin(
-            at: directory, configuration: configuration, source: source,
-            initial: training.initialParameters(configuration, source), observer: display,
-            threads: threads)
+        let initial = try training.initialParameters(configuration, source)
+        let session = try output.begin(configuration) { directory in
+            // Not of a run that is somebody else's: the supervisor goes on with what it is told of.
+            if !FileManager.default.fileExists(atPath: "\(directory)/run.json") { supervisor?.begins(in: directory) }
+            return try RunSession.begin(
+                at: directory, configuration: configuration, source: source, initial: initial, observer: display,
+                threads: threads)
+        }
         try await tracing.traced(
             as: workers > 0 ? "coordinator" : "process", isSupervised: supervision.supervised,
             note: { display.note($0) }
@@ -168,7 +172,7 @@ struct ResumeCommand: AsyncParsableCommand {
         if workers > 0, !supervision.supervised {
             try ClusterTraining.requireRoomForWorkers()
             return try SupervisionOptions.supervise(
-                workers: workers, audit: audit, threads: threads, json: json, tracing: tracing)
+                workers: workers, audit: audit, threads: threads, json: json, tracing: tracing, namesRun: true)
         }
         var options = RunOptions()
         options.threads = threads

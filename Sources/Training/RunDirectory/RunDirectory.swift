@@ -67,17 +67,14 @@ package struct RunDirectory: Sendable, Equatable {
     ///   - configuration: what `run.json` is to hold.
     /// - Throws: `RunError.exists` when something is there, `RunError.held` when another process trains it; nothing of it is touched.
     package static func create(at path: String, configuration: some Encodable) throws(RunError) -> HeldRun {
-        let isNew: Bool
-        do { isNew = try FileSystem.makeDirectory(path) } catch {
-            throw RunError(
-                error.code, "\(error.message); expected a place where a new directory can be made", cause: error.cause)
-        }
+        let isNew = try FreshDirectory.make(path)
         do {
             try refuseIfOccupied(path)
             try FileSystem.requireWritable(path, .directory)
             let lock = try RunLock(run: path)
             // Once more: another process may have made its run between the look and the lock.
             try refuseIfOccupied(path)
+            CrashPoint.reached(.runLocked, step: 0)
             let bytes = try JSONText.encode(configuration, .pretty, as: configurationName)
             try FileSystem.writeAtomically(bytes, to: configurationName, in: path)
             try FileSystem.synchronizeDirectory(FileSystem.parent(of: path))

@@ -5,6 +5,8 @@ internal import Foundation
 /// `LOCKSTEP_CRASH_AT=updated:17:/tmp/mark` kills the process with SIGKILL after the update of step 17, unless the file `/tmp/mark` is
 /// there; it is made first, so that the process that takes up the run is spared. Several are set apart by commas. Nothing else reads it.
 package enum CrashPoint: String, CaseIterable, Sendable {
+    /// A new run's directory is there and locked, and nothing of the run; before any step, so of step 0.
+    case runLocked = "run-locked"
     case beforeStep = "before-step"
     /// Some of the step's shards are in, not all.
     case someShards = "some-shards"

@@ -86,9 +86,11 @@ enum FileSystem {
         case ENOENT where !path.isEmpty:
             let parent = self.parent(of: path)
             guard parent != path else { throw RunError(FileFailure("make directory", path, number: ENOENT)) }
-            // A parent that was there already is not what is missing.
             guard try makeDirectory(parent) else {
-                throw RunError(FileFailure("make directory", path, number: ENOENT))
+                // Another process may have made it just now; one that was there before is not what is missing.
+                if unsafe mkdir(path, 0o777) == 0 { return true }
+                guard errno == EEXIST else { throw RunError(FileFailure("make directory", path, number: errno)) }
+                return try makeDirectory(path)
             }
             // Its name must not be lost to a power cut when what comes to lie in it is not.
             try synchronizeDirectory(self.parent(of: parent))
