@@ -145,6 +145,38 @@ struct `Training under chaos` {
             ), "\(outcome)")
     }
 
+    private static let hello = ["train", "--set", "hello", "--threads", "1", "--seed", "1"]
+
+    /// The words of the table's line that begins so.
+    private func row(_ name: String, of outcome: Outcome) -> [Substring]? {
+        outcome.errors.split(separator: "\n").last { $0.hasPrefix(name) }?.dropFirst(name.count).split(separator: " ")
+    }
+
+    @Test(arguments: ["kill worker at step 59", "kill coordinator at step 60", "stall worker 2 for 50ms at step 60"])
+    func `does what is asked for at its last steps`(order: String) throws {
+        let place = try Workplace()
+        let outcome = try place.run(
+            Self.hello + ["--steps", "60", "--run", "\(place.path)/run", "--workers", "2", "--chaos", order])
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(row(order, of: outcome)?.first == "1", "\(outcome)")
+    }
+
+    @Test(arguments: [false, true])
+    func `counts messages that were dropped without a step being done, at a kill too`(killed: Bool) throws {
+        let place = try Workplace()
+        let process = try place.start(
+            Self.hello + [
+                "--steps", "4000000", "--run", "\(place.path)/run", "--workers", "2", "--chaos", "drop 99.9%",
+            ])
+        #expect(process.wait { process.children.count >= 2 && process.coordinator.map { $0 > 0 } == true })
+        // Hellos are said again and again.
+        sleep(2)
+        if killed { kill(try #require(process.coordinator), SIGKILL) }
+        process.signal(SIGTERM)
+        let outcome = process.wait()
+        #expect(row("drop 99.9%", of: outcome)?.first.flatMap { Int($0) } ?? 0 > 0, "\(outcome)")
+    }
+
     @Test func `needs workers, and a plan that can be read`() throws {
         let place = try Workplace()
         for (arguments, sentence) in [

@@ -42,6 +42,13 @@ struct ChaosDriver {
         }
     }
 
+    /// Whether nothing is left to be done at a step or before it.
+    func isThrough(_ step: UInt64) -> Bool {
+        !zip(plan.orders, due).contains { order, due in
+            if due != nil, case .atStep(let wanted) = order.occasion { wanted <= step } else { false }
+        }
+    }
+
     /// The coordinator is gone, and its workers with it.
     ///
     /// - Returns: whether the plan has killed it.

@@ -36,6 +36,13 @@ package struct ChaosPlan: Equatable, Sendable {
     /// The share of messages between coordinator and workers that is thrown away.
     package private(set) var dropRate = 0.0
 
+    /// Steps after which something is to be done before the next.
+    package var steps: [UInt64] {
+        orders.compactMap { order in
+            if case .atStep(let step) = order.occasion { step } else { nil }
+        }
+    }
+
     /// Reads a plan.
     ///
     /// - Parameter workers: how many there will be.

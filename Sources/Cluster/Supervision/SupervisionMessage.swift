@@ -14,6 +14,8 @@ enum SupervisionMessage: Equatable {
     case finished(Int32)
     /// The supervisor was asked to stop by this signal.
     case stop(Int32)
+    /// The supervisor has done all that `--chaos` wants at this step or before.
+    case through(UInt64)
 
     var line: String {
         switch self {
@@ -25,6 +27,7 @@ enum SupervisionMessage: Equatable {
         case .dropped(let count): "dropped \(count)\n"
         case .finished(let code): "finished \(code)\n"
         case .stop(let number): "stop \(number)\n"
+        case .through(let step): "through \(step)\n"
         }
     }
 
@@ -51,6 +54,9 @@ enum SupervisionMessage: Equatable {
         case "stop":
             guard let number = Int32(parts[1]) else { return nil }
             self = .stop(number)
+        case "through":
+            guard let step = UInt64(parts[1]) else { return nil }
+            self = .through(step)
         default: return nil
         }
     }
@@ -61,11 +67,14 @@ struct SupervisionLink: Sendable {
     let descriptor: Int32
 
     /// Sends what there is room for: one that does not listen is not waited for.
-    func send(_ message: SupervisionMessage) {
+    ///
+    /// - Returns: whether there was.
+    @discardableResult
+    func send(_ message: SupervisionMessage) -> Bool {
         let bytes = Array(message.line.utf8)
-        _ = unsafe bytes.withUnsafeBytes {
+        return unsafe bytes.withUnsafeBytes {
             unsafe Foundation.send(descriptor, $0.baseAddress, $0.count, Self.withoutWaiting)
-        }
+        } == bytes.count
     }
 
     /// What has arrived; nil once the other end is gone.

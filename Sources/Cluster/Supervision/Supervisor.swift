@@ -16,6 +16,8 @@ package struct Supervisor {
     private var run: String?
     private var finished: Int32?
     private var chaos: ChaosDriver?
+    /// The last step that the coordinator has told of, until it has heard that nothing is left to be done at it.
+    private var unanswered: UInt64?
     private let clock = ContinuousClock()
     /// What a coordinator ends with whose run another process holds.
     private static let heldCode: Int32 = 4
@@ -58,6 +60,7 @@ package struct Supervisor {
             starts += 1
             let ending = watch(&child)
             close(child.link.descriptor)
+            unanswered = nil
             let isPlanned = chaos?.coordinatorDied() ?? false
             let how: String
             var code: Int32 = 1
@@ -126,6 +129,10 @@ package struct Supervisor {
                 press(child, deed)
             }
             if stopping == nil { chaos?.look(at: ContinuousClock.now, coordinator: child.identifier) }
+            if let step = unanswered, chaos?.isThrough(step) == true {
+                child.link.send(.through(step))
+                unanswered = nil
+            }
             if isLinked {
                 // A signal ends the waiting early.
                 var waiting = pollfd(fd: child.link.descriptor, events: Int16(POLLIN), revents: 0)
@@ -164,10 +171,11 @@ package struct Supervisor {
             case .step(let step):
                 policy.stepDone(step)
                 chaos?.stepDone(step, at: ContinuousClock.now)
+                if chaos != nil { unanswered = step }
             case .worker(let number, let process): chaos?.note(worker: number, process: process)
             case .dropped(let count): chaos?.note(dropped: count)
             case .finished(let code): finished = code
-            case .stop: break
+            case .stop, .through: break
             }
         }
     }

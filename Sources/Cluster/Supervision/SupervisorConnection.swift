@@ -5,22 +5,36 @@ internal import Synchronization
 package final class SupervisorConnection: Sendable {
     private struct Report {
         var last: ContinuousClock.Instant?
-        var dropped = 0
+        /// The last step, where nothing was said of it.
+        var unsaid: UInt64?
     }
 
     private let link = SupervisionLink(descriptor: STDIN_FILENO)
     private let report = Mutex(Report())
+    /// Steps after which the supervisor has something to do before the run goes on.
+    private let awaitedSteps: Set<UInt64>
+    /// The last of them that it is through with.
+    private let through = Atomic<UInt64>(0)
+    private static let patience: Duration = .seconds(2)
     /// What throws messages of this run away, where somebody asked for it.
     package let loss: MessageLoss?
 
     /// Takes standard input for it. When the supervisor is gone, this process is asked to stop: it saves, and ends.
-    package init(loss: MessageLoss? = nil) {
+    package init(loss: MessageLoss? = nil, awaiting awaitedSteps: Set<UInt64> = []) {
         self.loss = loss
-        Thread.detachNewThread { [link] in
+        self.awaitedSteps = awaitedSteps
+        loss?.report { [link] in link.send(.dropped($0)) }
+        Thread.detachNewThread { [self] in
             ParentsEnd.continuesThisProcess()
             var buffer: [UInt8] = []
             while let messages = link.receive(waits: true, into: &buffer) {
-                for case .stop(let number) in messages { StopSignal.request(number) }
+                for message in messages {
+                    switch message {
+                    case .stop(let number): StopSignal.request(number)
+                    case .through(let step): through.store(step, ordering: .relaxed)
+                    default: break
+                    }
+                }
             }
             StopSignal.request(SIGTERM)
             // For as long as the process lives.
@@ -31,23 +45,33 @@ package final class SupervisorConnection: Sendable {
     /// The run is begun in this directory, or goes on there.
     package func begins(in directory: String) { link.send(.run(directory)) }
 
-    /// Says so, but not more often than anybody could use.
+    /// Says so, but not more often than anybody could use; and waits where the supervisor is to do something at this step.
     package func stepDone(_ step: UInt64) {
+        let isAwaited = awaitedSteps.contains(step)
         let now = ContinuousClock.now
-        let dropped = report.withLock { report -> Int? in
-            if let last = report.last, now - last < .milliseconds(20) { return nil }
-            report.last = now
-            defer { report.dropped = loss?.dropped ?? 0 }
-            return (loss?.dropped ?? 0) - report.dropped
+        let isDue = report.withLock { report in
+            if !isAwaited, let last = report.last, now - last < .milliseconds(20) {
+                report.unsaid = step
+                return false
+            }
+            (report.last, report.unsaid) = (now, nil)
+            return true
         }
-        guard let dropped else { return }
+        guard isDue else { return }
         link.send(.step(step))
-        if dropped > 0 { link.send(.dropped(dropped)) }
+        guard isAwaited else { return }
+        // A worker that is to be killed may not have been started yet.
+        while through.load(ordering: .relaxed) < step, StopSignal.received == nil,
+            ContinuousClock.now - now < Self.patience
+        { usleep(1000) }
     }
 
     /// A worker, counted from 0, has been started, or has ended where the process is nil.
     func worker(_ number: Int, process: Int32?) { link.send(.worker(number, process: process ?? 0)) }
 
     /// The result is said, and this process ends with that code.
-    package func finished(_ code: Int32) { link.send(.finished(code)) }
+    package func finished(_ code: Int32) {
+        if let step = report.withLock({ $0.unsaid }) { link.send(.step(step)) }
+        link.send(.finished(code))
+    }
 }

@@ -15,10 +15,16 @@ struct SupervisionOptions: ParsableArguments {
     @Option(help: .hidden)
     var dropSeed: UInt64 = 0
 
+    /// With --supervised: the steps, set apart by commas, at which the supervisor has something to do.
+    @Option(help: .hidden)
+    var chaosSteps = ""
+
     /// The connection to the supervisor of this process.
     func connection() -> SupervisorConnection? {
         guard supervised else { return nil }
-        return SupervisorConnection(loss: dropRate > 0 ? MessageLoss(rate: dropRate, seed: dropSeed) : nil)
+        return SupervisorConnection(
+            loss: dropRate > 0 ? MessageLoss(rate: dropRate, seed: dropSeed) : nil,
+            awaiting: Set(chaosSteps.split(separator: ",").compactMap { UInt64($0) }))
     }
 
     /// Supervises this very command, whose arguments are the process's own.
@@ -39,6 +45,9 @@ struct SupervisionOptions: ParsableArguments {
         let own = Array(CommandLine.arguments.dropFirst())
         var supervised = ["--supervised"]
         if let rate = chaos?.dropRate, rate > 0 { supervised += ["--drop-rate", "\(rate)", "--drop-seed", "\(seed)"] }
+        if let steps = chaos?.steps, !steps.isEmpty {
+            supervised += ["--chaos-steps", steps.map(String.init).joined(separator: ",")]
+        }
         var options = supervised + ["--workers", "\(workers)"]
         if let audit = audit.audit { options += ["--audit", audit] }
         if let threads { options += ["--threads", "\(threads)"] }
