@@ -255,6 +255,13 @@ static inline void zmqshim_cut(int descriptor) {
     shutdown(descriptor, SHUT_RDWR);
 }
 
+// The same, but the peer finds the connection broken, not closed.
+static inline void zmqshim_break(int descriptor) {
+    struct linger none = {1, 0};
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    shutdown(descriptor, SHUT_RD);
+}
+
 // The system
 
 // What the calling thread has computed so far, in nanoseconds: not the time in which others had its core.

@@ -106,6 +106,44 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         #expect(!small.isCut && peers.count(where: \.isCut) == 1)
     }
 
+    @Test func `of too many connections those that say nothing go before the oldest, which is within its handshake`()
+        throws
+    {
+        let server = try GuardedServer(
+            ConnectionLimits(waitingBytes: 8 << 20, strangersBytes: 8 << 20, connections: 10))
+        let slow = try RawConnection(port: server.port)
+        slow.write(Array(ZMTP.greeting.prefix(10)))
+        let first = try (0..<9).map { _ in try RawConnection(port: server.port) }
+        // Longer than a word may take.
+        usleep(300_000)
+        let others = try (0..<6).map { _ in try RawConnection(port: server.port) }
+        var cuts: [ConnectionCut] = []
+        #expect(
+            eventually {
+                cuts += (try? server.watch.takeNews().cuts) ?? []
+                return cuts.count == 6
+            })
+        #expect(cuts.allSatisfy { if case .connections = $0.reason { true } else { false } })
+        // They find the connection broken, not closed: that says nothing about keys.
+        #expect(first.prefix(6).allSatisfy { $0.isBroken })
+        #expect(!slow.isCut && first.suffix(3).allSatisfy { !$0.isCut } && others.allSatisfy { !$0.isCut })
+    }
+
+    @Test func `a crowd from one address makes room before others that say as much`() throws {
+        var limits = ConnectionLimits(waitingBytes: 8 << 20, strangersBytes: 8 << 20, connections: 10)
+        limits.ofOneAddress = 4
+        let server = try GuardedServer(limits)
+        let others = try (2..<6).map { try RawConnection(port: server.port, from: UInt32(0x7F00_0000 + $0)) }
+        for other in others { other.write([0xFF]) }
+        let crowd = try (0..<12).map { _ in
+            let connection = try RawConnection(port: server.port)
+            connection.write([0xFF])
+            return connection
+        }
+        #expect(eventually { crowd.count(where: \.isCut) == 6 })
+        #expect(others.allSatisfy { !$0.isCut })
+    }
+
     @Test func `of too many connections the oldest go, but none whose owner is recognised`() throws {
         let server = try GuardedServer(
             ConnectionLimits(waitingBytes: 8 << 20, strangersBytes: 8 << 20, connections: 10))

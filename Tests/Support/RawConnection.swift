@@ -8,9 +8,20 @@ package struct SocketFailure: Error {
 package final class RawConnection: @unchecked Sendable {
     package let descriptor: Int32
 
-    package init(port: UInt16) throws {
+    /// - Parameter host: the address that it comes from, one of this machine.
+    package init(port: UInt16, from host: UInt32? = nil) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw SocketFailure() }
+        if let host {
+            var own = Self.loopback(0)
+            own.sin_addr.s_addr = host.bigEndian
+            let isBound = unsafe withUnsafePointer(to: &own) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                }
+            }
+            guard isBound else { throw SocketFailure() }
+        }
         var address = Self.loopback(port)
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -93,6 +104,15 @@ package final class RawConnection: @unchecked Sendable {
             let count = unsafe recv(descriptor, &byte, byte.count, 0)
             if count == 0 { return true }
             if count < 0 { return errno != EAGAIN }
+        }
+    }
+
+    /// Waits for the end of the connection; whether it was broken, not closed.
+    package var isBroken: Bool {
+        var byte: UInt8 = 0
+        while true {
+            let count = unsafe recv(descriptor, &byte, 1, 0)
+            if count <= 0 { return count < 0 && errno == ECONNRESET }
         }
     }
 

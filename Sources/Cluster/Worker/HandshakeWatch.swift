@@ -1,66 +1,74 @@
-internal import Messaging
+internal import Foundation
+package import Messaging
 
 /// Finds out from a socket's events that the other end is not one that this worker can work with.
 ///
 /// libzmq tries again for ever and says nothing: with a wrong key every send succeeds and nothing ever arrives. What tells a coordinator that
 /// is busy from whoever is none is the handshake: libzmq answers it on a thread of its own, whatever the coordinator computes.
-struct HandshakeWatch {
+package struct HandshakeWatch {
     private let endpoint: Endpoint
     private let hasKeys: Bool
     private let isChild: Bool
     /// Whether this worker has been welcomed before: the coordinator may be stopped, or start again, and something else may answer for it.
-    var isEstablished = false
+    package var isEstablished = false
 
-    /// Connections that ended within their handshakes since the last good one.
-    private var failures = 0
+    /// Connections that the other end closed within their handshakes since the last good one, and those in which it said so little for so
+    /// long that libzmq gave them up. One that broke, as one that a coordinator under attack had to end does, proves nothing.
+    private var closings = 0
+    private var standstills = 0
     /// When a connection first stood without a handshake, since the last good one.
     private var waitingSince: Duration?
     /// Whether a connection stands of whose handshake nothing has been heard.
     private var isShakingHands = false
     private var sentence: String?
     /// Whether libzmq has given this socket's connection up: it tries again only where the other end may yet be a right one.
-    private(set) var isGivenUp = false
+    package private(set) var isGivenUp = false
 
-    /// How often, and for how long, connections may end within their handshakes: whoever starts up or goes down cuts some off.
-    private static let mostFailures = 4
-    private static let grace: Duration = .seconds(3)
-    /// Longer than libzmq gives a handshake. A tunnel whose far end is not there yet looks the same, so that without keys it takes this.
+    /// How often connections may be closed within their handshakes: whoever starts up or goes down cuts some off.
+    private static let mostClosings = 4
+    /// For how long there may be somebody with whom no handshake comes to an end: longer than libzmq gives one.
     private static let longestWait: Duration = .seconds(7)
+    private static let breaks: Set<Int32> = [
+        ECONNRESET, ECONNABORTED, ETIMEDOUT, ENETDOWN, ENETUNREACH, ENETRESET, EHOSTUNREACH,
+    ]
 
     /// - Parameter isChild: whether the coordinator has started this worker, so that the socket can be nobody else's.
-    init(endpoint: Endpoint, hasKeys: Bool, isChild: Bool) {
+    package init(endpoint: Endpoint, hasKeys: Bool, isChild: Bool) {
         self.endpoint = endpoint
         self.hasKeys = hasKeys
         self.isChild = isChild
     }
 
-    mutating func note(_ event: MonitorEvent.Kind, at now: Duration) {
+    package mutating func note(_ event: MonitorEvent.Kind, at now: Duration) {
         switch event {
         case .connected:
             waitingSince = waitingSince ?? now
             isShakingHands = true
-        case .handshakeSucceeded: (failures, waitingSince, isShakingHands) = (0, nil, false)
+        case .handshakeSucceeded: startOver()
         case .handshakeFailed(.refused):
             isShakingHands = false
             sentence = "\(endpoint) does not admit the key of this worker"
         case .handshakeFailed(.violation): noteViolation()
-        case .handshakeFailed(.system):
-            failures += 1
+        case .handshakeFailed(.system(let number)):
+            if number == EPIPE { closings += 1 } else if !Self.breaks.contains(number) { standstills += 1 }
             isShakingHands = false
         // Bytes that do not even begin a handshake: libzmq has no other word for them.
         case .disconnected: if isShakingHands { noteViolation() }
         // Nobody listens: whoever was there is gone.
-        case .closed: (failures, waitingSince, isShakingHands) = (0, nil, false)
+        case .closed: startOver()
         case .accepted, .bindFailed, .acceptFailed, .stopped: break
         }
     }
 
     /// Whether there is somebody of whom it is not settled yet whether this worker can work for him: what is to be said comes as the
     /// verdict, or not before a verdict would have come.
-    func isUndecided(at now: Duration) -> Bool {
+    package func isUndecided(at now: Duration) -> Bool {
         guard !isChild else { return false }
-        return failures > 0 || waitingSince.map { now - $0 <= Self.longestWait } ?? false
+        // A little longer, so that the verdict comes first.
+        return waitingSince.map { now - $0 <= Self.longestWait + .milliseconds(500) } ?? false
     }
+
+    private mutating func startOver() { (closings, standstills, waitingSince, isShakingHands) = (0, 0, nil, false) }
 
     private mutating func noteViolation() {
         (isShakingHands, isGivenUp) = (false, true)
@@ -69,13 +77,13 @@ struct HandshakeWatch {
     }
 
     /// The last line of a worker that cannot take part; nil while it may still come to work.
-    func verdict(at now: Duration) -> String? {
+    package func verdict(at now: Duration) -> String? {
         guard !isChild else { return nil }
         if let sentence { return sentence }
         guard let waitingSince, !isEstablished else { return nil }
-        let waited = now - waitingSince
-        let isHopeless = hasKeys && failures >= Self.mostFailures && waited > Self.grace
-        return isHopeless || waited > Self.longestWait ? mismatch : nil
+        // Without keys a tunnel whose far end is not there yet looks the same.
+        let isAnswered = standstills > 0 || closings >= Self.mostClosings
+        return isAnswered && now - waitingSince > Self.longestWait ? mismatch : nil
     }
 
     private var mismatch: String {

@@ -13,8 +13,11 @@ internal import Synchronization
 package final class ConnectionGuard: Sendable {
     private struct Connection {
         let peer: String
+        let begun: ContinuousClock.Instant
         /// Counts connections up, as they come.
         let number: Int
+        /// Everything that had come over it when it was last looked at.
+        var arrived = 0
         var recognised: ContinuousClock.Instant?
         /// Who takes part over it, or did.
         var owner: PeerIdentity?
@@ -188,7 +191,7 @@ extension ConnectionGuard {
         } else if let peer = Self.peer(of: descriptor) {
             state.withLock { state in
                 state.accepted += 1
-                state.connections[connection] = Connection(peer: peer, number: state.accepted)
+                state.connections[connection] = Connection(peer: peer, begun: .now, number: state.accepted)
                 // Of something that came before it was noted nobody may say a word.
                 state.stirring.insert(connection)
             }
@@ -225,9 +228,9 @@ extension ConnectionGuard {
             }
             let standing = state.connections.count { !$0.value.isCut }
             if standing > limits.connections {
-                strangers.sort { $0.number < $1.number }
-                for oldest in strangers.prefix(standing - limits.connections) {
-                    cut(oldest.connection, .connections(standing), &state)
+                for stranger in dispensable(strangers, gates, at: now, in: state).prefix(standing - limits.connections)
+                {
+                    cut(stranger, .connections(standing), &state)
                 }
             }
         }
@@ -241,6 +244,7 @@ extension ConnectionGuard {
         }
         let waiting = gates[connection.gate].intake.waiting(over: connection.descriptor)
         state.connections[connection]?.held = waiting.held
+        state.connections[connection]?.arrived = waiting.arrived
         if waiting.isUnread { state.stirring.insert(connection) } else { state.stirring.remove(connection) }
         if waiting.held > limits.waitingBytes { cut(connection, .waitingBytes(waiting.held), &state) }
     }
@@ -255,12 +259,43 @@ extension ConnectionGuard {
         }
     }
 
+    /// Strangers in the order in which they have to make room.
+    ///
+    /// First those that say nothing, last those that have said what only somebody with the server's key can say; of both, and of those in
+    /// between, first whoever has more connections from one address than all workers could need, then the oldest.
+    private func dispensable(
+        _ strangers: [(connection: ConnectionID, number: Int, held: Int)], _ gates: [Gate],
+        at now: ContinuousClock.Instant, in state: State
+    ) -> [ConnectionID] {
+        var crowds: [Substring: Int] = [:]
+        let known = strangers.compactMap { stranger in
+            state.connections[stranger.connection].map { (stranger.connection, $0, Self.source(of: $0.peer)) }
+        }
+        for (_, _, source) in known { crowds[source, default: 0] += 1 }
+        let ranked = known.map { id, connection, source in
+            let introduction = gates[id.gate].intake.introduction
+            // A word may be on its way still.
+            let isSilent = connection.arrived == 0 && now - connection.begun > limits.silence
+            let stage = isSilent ? 0 : connection.arrived < introduction ? 1 : 2
+            let excess = max(0, crowds[source, default: 0] - limits.ofOneAddress)
+            return (id: id, rank: (stage, -excess, connection.number))
+        }
+        return ranked.sorted { $0.rank < $1.rank }.map(\.id)
+    }
+
+    private static func source(of peer: String) -> Substring { peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)] }
+
     private func cut(_ connection: ConnectionID, _ reason: ConnectionCut.Reason, _ state: inout State) {
         guard let known = state.connections[connection] else { return }
         state.connections[connection]?.isCut = true
         // The number may be another connection's by now, whose beginning is still to be read.
         guard Self.peer(of: connection.descriptor) == known.peer else { return }
-        zmqshim_cut(connection.descriptor)
+        // Whoever only had to make room tries again, and may take an orderly end within a handshake for a word about its keys.
+        if case .connections = reason {
+            zmqshim_break(connection.descriptor)
+        } else {
+            zmqshim_cut(connection.descriptor)
+        }
         if state.cuts.count < Self.longestNews {
             state.cuts.append(ConnectionCut(reason: reason, peer: known.peer))
         } else {

@@ -4,12 +4,16 @@ package struct ConnectionLimits: Sendable {
     package var waitingBytes: Int
     /// The same, for all connections together whose owners are not recognised.
     package var strangersBytes: Int
-    /// Connections of one process; beyond that the oldest ones that are not recognised are cut.
+    /// Connections of one process; beyond that those that are not recognised are cut, first those that say nothing.
     package var connections: Int
     /// How long a connection counts as recognised after it last was.
     package var memory: Duration = .seconds(15)
     /// How long a connection stands that is to be cut because its owner takes no part any more.
     package var farewell: Duration = .seconds(1)
+    /// How long a connection may say nothing before that counts against it where there are too many.
+    package var silence: Duration = .milliseconds(100)
+    /// Connections that may come from one address before that counts against them where there are too many: all workers' may.
+    package var ofOneAddress = 128
     /// The least time between two looks at the connections over which something comes.
     package var interval: Duration = .milliseconds(1)
     /// The same, where looking takes long because there are so many.

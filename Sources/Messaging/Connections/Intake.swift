@@ -12,7 +12,7 @@ package struct ConnectionID: Hashable, Sendable {
 /// Counts what is taken off one server socket, by the connection that it came over, in bytes as they travelled.
 final class Intake: Sendable {
     private let gate: Int
-    private let isEncrypted: Bool
+    let isEncrypted: Bool
     private static let little: Int64 = 16 << 10
     private let taken = Mutex<[Int32: Int64]>([:])
 
@@ -20,6 +20,10 @@ final class Intake: Sendable {
         self.gate = gate
         self.isEncrypted = isEncrypted
     }
+
+    /// Bytes that a peer has sent when it has introduced itself: ZMTP's greeting, and under CURVE its hello, whose box is made with the
+    /// server's key; libzmq closes a connection at once where it is not.
+    var introduction: Int { 64 + (isEncrypted ? 2 + 200 : 1) }
 
     /// What a frame of this length was on its way: ZMTP's flags and length, and under CURVE the command's name, a nonce, the box's
     /// code of authentication and the flags inside (rfc.zeromq.org/spec/23, spec/26).
@@ -41,13 +45,16 @@ final class Intake: Sendable {
         var held = 0
         /// Whether the system has more, which libzmq may read at any time.
         var isUnread = false
+        /// Everything that has come over the connection so far.
+        var arrived = 0
     }
 
     func waiting(over descriptor: Int32) -> Waiting {
         let before = taken.withLock { $0[descriptor] ?? 0 }
         // Most connections are quiet, and one question to the system is enough for them.
-        let most = zmqshim_arrived(descriptor) - before
-        if (0..<Self.little).contains(most) { return Waiting(held: Int(most)) }
+        let first = zmqshim_arrived(descriptor)
+        let most = first - before
+        if (0..<Self.little).contains(most) { return Waiting(held: Int(most), arrived: Int(first)) }
         let unreadBefore = zmqshim_unread(descriptor)
         let arrived = zmqshim_arrived(descriptor)
         let unread = zmqshim_unread(descriptor)
@@ -58,7 +65,8 @@ final class Intake: Sendable {
             if excess > 0 { taken[descriptor, default: 0] -= excess }
             return taken[descriptor] ?? 0
         }
-        return Waiting(held: Int(max(0, arrived - unread - after)), isUnread: unread > 0)
+        return Waiting(
+            held: Int(max(0, arrived - unread - after)), isUnread: unread > 0, arrived: Int(arrived))
     }
 
     func forget(_ descriptor: Int32) { taken.withLock { $0[descriptor] = nil } }
