@@ -43,6 +43,20 @@ import Testing
         #expect(watch.verdict(at: .seconds(24)) == nil)
     }
 
+    @Test func `a refusal ends who was never welcomed; who was is told of it, and a new connection is needed`() throws {
+        var watch = try watch()
+        watch.isEstablished = true
+        watch.note(.connected, at: .zero)
+        watch.note(.handshakeFailed(.refused(400)), at: .zero)
+        #expect(watch.verdict(at: .seconds(60)) == nil && watch.isGivenUp)
+        #expect(watch.rebuff?.contains("does not admit the key") == true)
+        watch.note(.handshakeSucceeded, at: .seconds(1))
+        #expect(watch.rebuff == nil)
+        watch.isEstablished = false
+        watch.note(.handshakeFailed(.refused(400)), at: .seconds(2))
+        #expect(watch.verdict(at: .seconds(2))?.contains("does not admit the key") == true)
+    }
+
     @Test(arguments: [false, true])
     func `a server that says nothing until libzmq gives it up is none of theirs`(hasKeys: Bool) throws {
         var watch = try watch(hasKeys: hasKeys)

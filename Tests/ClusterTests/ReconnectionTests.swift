@@ -58,7 +58,10 @@ struct `A worker whose connection brings nothing` {
         try coordinator.close(linger: .zero)
     }
 
-    @Test func `waits for a coordinator that has welcomed it once, whoever answers in its place meanwhile`() throws {
+    @Test(arguments: [false, true])
+    func `waits for a coordinator that has welcomed it once, whoever answers in its place meanwhile`(isRefusal: Bool)
+        throws
+    {
         let coordinator = try Socket(.router, in: sharedContext.get(), options: .data())
         let started = try Started.worker(
             of: coordinator, reconnectsAfter: .milliseconds(300), makeModel: { _ in Idle() })
@@ -74,8 +77,13 @@ struct `A worker whose connection brings nothing` {
         guard case .tcp(_, let port?) = started.endpoint.transport else { throw SocketFailure() }
         // With keys, which this worker has none of.
         let stranger = try Self.listener(at: port) { connection in
-            connection.write(Array(ZMTP.greeting.prefix(12)) + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47))
-            _ = connection.read(atMost: 64)
+            if isRefusal {
+                connection.write(ZMTP.greeting + [4, 10, 5] + Array("ERROR".utf8) + [3] + Array("400".utf8))
+            } else {
+                connection.write(
+                    Array(ZMTP.greeting.prefix(12)) + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47))
+            }
+            while !connection.read(atMost: 64).isEmpty {}
         }
         while stranger.connections < 3, started.end.sentence == nil { usleep(5_000) }
         #expect(started.end.sentence == nil, "\(started.end.sentence ?? "")")

@@ -243,6 +243,26 @@ extension [WorkerDirective] {
             rig.tell(.tick, after: .seconds(115)) == [.exit(code: 3, sentence: "refused by the coordinator: no room")])
     }
 
+    @Test
+    func
+        `a worker that was welcomed goes on trying where a handshake refuses it, and ends with that if it hears nothing else`()
+    {
+        var rig = WorkerRig.registered()
+        #expect(rig.tell(.tick, after: .seconds(5)).sent.contains(.hello))
+        #expect(rig.tell(.turnedAway("its key is not admitted")).isEmpty)
+        #expect(rig.tell(.tick, after: .seconds(100)).sent == [.hello])
+        var other = rig
+        #expect(rig.tell(.tick, after: .seconds(20)) == [.exit(code: 3, sentence: "its key is not admitted")])
+        #expect(other.welcome(session: 3).sent == [.pull])
+        // What was said before counts no more.
+        _ = other.tell(.tick, after: .seconds(5))
+        let end = other.tell(.tick, after: .seconds(120))
+        guard case .exit(code: 1, _)? = end.last else {
+            Issue.record("\(end)")
+            return
+        }
+    }
+
     @Test func `a refusal ends the worker with 3, a stop with 0`() {
         var rig = WorkerRig()
         _ = rig.tell(.started)

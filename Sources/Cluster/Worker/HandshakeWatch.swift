@@ -21,6 +21,9 @@ package struct HandshakeWatch {
     /// Whether a connection stands of whose handshake nothing has been heard.
     private var isShakingHands = false
     private var sentence: String?
+    /// That whoever answers refuses the key of a worker that was welcomed before. Anybody who holds the address can say so, without a key:
+    /// it counts only if nothing else is heard.
+    package private(set) var rebuff: String?
     /// Whether libzmq has given this socket's connection up: it tries again only where the other end may yet be a right one.
     package private(set) var isGivenUp = false
 
@@ -44,10 +47,13 @@ package struct HandshakeWatch {
         case .connected:
             waitingSince = waitingSince ?? now
             isShakingHands = true
-        case .handshakeSucceeded: startOver()
+        case .handshakeSucceeded:
+            startOver()
+            rebuff = nil
         case .handshakeFailed(.refused):
-            isShakingHands = false
-            sentence = "\(endpoint) does not admit the key of this worker"
+            (isShakingHands, isGivenUp) = (false, true)
+            let refusal = "\(endpoint) does not admit the key of this worker"
+            if isEstablished { rebuff = refusal } else { sentence = refusal }
         case .handshakeFailed(.violation): noteViolation()
         case .handshakeFailed(.system(let number)):
             if number == EPIPE { closings += 1 } else if !Self.breaks.contains(number) { standstills += 1 }

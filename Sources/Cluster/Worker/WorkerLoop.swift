@@ -125,6 +125,7 @@ package final class WorkerLoop {
                     try perform(.leave(exitCode: 3, reason: sentence), socket, context)
                     break
                 }
+                if let rebuff = handshake.rebuff { try perform(.turnedAway(rebuff), socket, context) }
                 try perform(.tick, socket, context)
                 if let code = StopSignal.exitCode {
                     try perform(.leave(exitCode: code, reason: "stopped by a signal"), socket, context)

@@ -41,6 +41,8 @@ package enum WorkerEvent: Sendable {
     case computed(step: UInt64, range: ShardRange)
     /// The socket lost its connection and has it again: what was on the way is gone.
     case reconnected
+    /// Somebody who holds the coordinator's address, and need not be it, refused a connection in its handshake.
+    case turnedAway(String)
     /// This process has to end: a signal, or work that it cannot do.
     case leave(exitCode: Int32, reason: String)
     /// Time has passed; ten times a second will do.

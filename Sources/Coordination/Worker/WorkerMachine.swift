@@ -30,6 +30,8 @@ package struct WorkerMachine: Sendable {
     private var lastPing: Duration = .zero
     /// What the coordinator said when it had no room; it may have some when it has noticed who is lost.
     private var roomRefusal: String?
+    /// What was last said to its connections in their handshakes, if nothing else was heard since.
+    private var rebuff: String?
 
     var work = WorkAtHand()
     var progress: UInt64 = 0
@@ -60,6 +62,7 @@ package struct WorkerMachine: Sendable {
         case .undecodable(let error): receiveMalformed(error)
         case .computed(let step, let range): computed(step, range)
         case .reconnected: startOver()
+        case .turnedAway(let sentence): rebuff = sentence
         case .leave(let code, let reason):
             if phase == .registered { send(.goodbye(reason: reason)) }
             exit(code, reason)
@@ -112,6 +115,7 @@ package struct WorkerMachine: Sendable {
             return countStale(.incarnation)
         }
         lastHeard = now
+        rebuff = nil
         if header.incarnation > incarnation {
             incarnation = header.incarnation
             return startOver()
@@ -143,7 +147,7 @@ package struct WorkerMachine: Sendable {
         welcomedSession = welcome.session
         self.welcome = welcome
         phase = .registered
-        roomRefusal = nil
+        (roomRefusal, rebuff) = (nil, nil)
         lastHeard = now
         lastPing = now
         directives.append(.welcomed(welcome, run: run, incarnation: incarnation))
@@ -160,6 +164,7 @@ package struct WorkerMachine: Sendable {
         let silence = now - lastHeard
         switch phase {
         case .greeting where now - askingSince >= configuration.patience:
+            if let rebuff { return exit(3, rebuff) }
             if let roomRefusal { return exit(3, "refused by the coordinator: \(roomRefusal)") }
             exit(1, "no word from the coordinator for \(silence.components.seconds) s")
         case .greeting
