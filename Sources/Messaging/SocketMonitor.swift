@@ -32,7 +32,7 @@ package struct MonitorEvent: Hashable, Sendable {
     package let kind: Kind
     /// The endpoint concerned, as libzmq writes it.
     package let address: String
-    /// The connection, where it is one that was accepted or has ended.
+    /// The connection, where it is one that has come to stand or has ended.
     let descriptor: Int32?
 }
 
@@ -123,6 +123,7 @@ extension MonitorEvent {
         default: return nil
         }
         address = String(decoding: message.frames[1].bytes, as: UTF8.self)
-        descriptor = kind == .accepted || kind == .disconnected ? Int32(bitPattern: value) : nil
+        let isOfOne = [.connected, .accepted, .disconnected].contains(kind)
+        descriptor = isOfOne ? Int32(bitPattern: value) : nil
     }
 }

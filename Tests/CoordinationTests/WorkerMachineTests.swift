@@ -263,6 +263,15 @@ extension [WorkerDirective] {
         }
     }
 
+    @Test func `assignments together may be as long as two of the longest`() {
+        var rig = WorkerRig.registered()
+        _ = rig.assignment(0..<1, step: 0, total: 100)
+        _ = rig.assignment(1..<2, step: 0, total: 90)
+        #expect(rig.assignment(2..<3, step: 0, total: 11).isEmpty && rig.machine.load == 2)
+        #expect(rig.machine.counters.stale[.tooMany] == 1)
+        #expect(!rig.assignment(2..<3, step: 0, total: 10).isEmpty && rig.machine.load == 3)
+    }
+
     @Test func `a refusal ends the worker with 3, a stop with 0`() {
         var rig = WorkerRig()
         _ = rig.tell(.started)

@@ -13,6 +13,13 @@ extension ConnectionLimits {
             waitingBytes: (frames + 2) * frameBytes, strangersBytes: 48 << 20,
             connections: min(1024, max(16, OpenFiles.limit - 256)))
     }
+
+    /// Of a worker's socket: the whole frames that may wait, one that is on its way and one that finds no room. It has one connection.
+    static func worker(_ options: SocketOptions) -> ConnectionLimits {
+        ConnectionLimits(
+            waitingBytes: min(options.receiveHighWater * options.maximumMessageBytes, 4 * frameBytes) + 2 * frameBytes,
+            strangersBytes: .max, connections: .max)
+    }
 }
 
 /// The coordinator's two sockets: one for work, one for pings, so that no ping waits behind a gradient.

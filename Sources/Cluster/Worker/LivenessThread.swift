@@ -49,6 +49,10 @@ package final class LivenessThread: Sendable {
         var options = SocketOptions.control(identity: identity)
         options.security = security
         let socket = try Socket(.dealer, in: context, options: options)
+        // Nothing is read here; what comes nevertheless is bounded.
+        let bounds = ConnectionGuard(.worker(options))
+        try bounds.watch(socket, isEncrypted: security != nil)
+        try bounds.start(in: context)
         try socket.connect(endpoint)
         var elapsed = 0
         while true {

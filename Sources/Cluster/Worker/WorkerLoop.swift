@@ -29,7 +29,7 @@ package final class WorkerLoop {
     /// The step whose parameters the model holds, and whether it reads the forms that the coordinator packed.
     private var loadedStep: UInt64?
     private var readsShared = false
-    private var assignments: [ShardRange: [UInt8]] = [:]
+    private var assignments: [ShardRange: AssignmentPieces] = [:]
     private var answers: [SubtreeAnswer] = []
     private var payload: ArrivedPayload?
     private var liveness: LivenessThread?
@@ -82,7 +82,7 @@ package final class WorkerLoop {
         defer { liveness?.stop() }
         var event = WorkerEvent.started
         while ending == nil {
-            try work(on: connect(in: context), in: context, beginningWith: event)
+            try work(on: Socket(.dealer, in: context, options: options), in: context, beginningWith: event)
             guard ending == nil else { break }
             if run != .none { note("no word from the coordinator; connecting anew") }
             liveness?.stop()
@@ -93,17 +93,20 @@ package final class WorkerLoop {
         return ending ?? (1, "ended")
     }
 
-    private func connect(in context: Context) throws -> Socket {
+    private var options: SocketOptions {
         var options = SocketOptions.data(frameBytes: frameBytes, identity: identity)
         options.security = keys?.security
         // What lies in shared memory takes a header: a whole answer is handed over without waiting for room.
         if memory != nil { options.sendHighWater = 1024 }
-        return try Socket(.dealer, in: context, options: options)
+        return options
     }
 
     /// Works until this worker is over, or its connection brings nothing any more.
     private func work(on socket: consuming Socket, in context: Context, beginningWith event: WorkerEvent) throws {
-        let monitor = try SocketMonitor(of: socket)
+        let bounds = ConnectionGuard(.worker(options))
+        try bounds.watch(socket, isEncrypted: keys != nil, tells: true)
+        try bounds.start(in: context)
+        var hasToldOfCut = false
         var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil, isChild: parent != nil)
         try socket.connect(endpoint)
         let connected = clock.now - begun
@@ -120,7 +123,12 @@ package final class WorkerLoop {
             if clock.now - lastTick > .milliseconds(100) {
                 lastTick = clock.now
                 handshake.isEstablished = run != .none
-                while let event = try monitor.next() { handshake.note(event.kind, at: lastTick - begun) }
+                for event in bounds.takeEvents() { handshake.note(event, at: lastTick - begun) }
+                // Once a socket: whoever sends too much may do so again and again.
+                if case .waitingBytes(let count)? = try bounds.takeNews().cuts.first?.reason, !hasToldOfCut {
+                    hasToldOfCut = true
+                    note("the connection to \(endpoint) was cut: \(count) bytes of it waited here")
+                }
                 if let sentence = handshake.verdict(at: lastTick - begun) {
                     try perform(.leave(exitCode: 3, reason: sentence), socket, context)
                     break
@@ -177,9 +185,7 @@ package final class WorkerLoop {
         case .storeParameters(let step, let offset, _): storeParameters(step, offset)
         case .storeAssignment(let frame):
             guard let payload else { preconditionFailure("storeAssignment: no frame has arrived") }
-            var bytes = assignments[frame.range] ?? Array(repeating: 0, count: frame.total)
-            bytes.replaceSubrange(frame.offset..<frame.offset + frame.length, with: payload.bytes)
-            assignments[frame.range] = bytes
+            assignments[frame.range, default: AssignmentPieces()].take(payload.bytes, at: frame.offset)
         case .compute(let step, let range): try compute(step, range, socket, context)
         case .sendAnswer(let step, let subtree):
             defer { TraceLog.flush() }
@@ -267,7 +273,7 @@ package final class WorkerLoop {
     }
 
     private func compute(_ step: UInt64, _ range: ShardRange, _ socket: borrowing Socket, _ context: Context) throws {
-        guard let model, let parameters, let bytes = assignments.removeValue(forKey: range) else {
+        guard let model, let parameters, let bytes = assignments.removeValue(forKey: range)?.joined() else {
             preconditionFailure("compute: step \(step), shards \(range): nothing to compute from")
         }
         do {

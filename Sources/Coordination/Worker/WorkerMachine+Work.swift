@@ -55,7 +55,10 @@ extension WorkerMachine {
             if let index = work.ranges.firstIndex(where: { $0.range == range }) {
                 guard try work.ranges[index].assembly.accept(header) == .new else { return countStale(.repeatedFrame) }
             } else {
-                guard work.ranges.count < WorkAtHand.limit else { return countStale(.tooMany) }
+                let announced = work.ranges.reduce(into: header.total) { $0 += $1.assembly.total }
+                guard work.ranges.count < WorkAtHand.limit,
+                    header.total > welcome.assignmentLimit || announced <= 2 * welcome.assignmentLimit
+                else { return countStale(.tooMany) }
                 var assembly = try StreamAssembly(
                     total: header.total, limit: welcome.assignmentLimit, framing: configuration.framing)
                 _ = try assembly.accept(header)

@@ -2,7 +2,7 @@ internal import CZeroMQ
 internal import Foundation
 internal import Synchronization
 
-/// Bounds what the peers of server sockets can make this process hold, and ends the connections that go beyond.
+/// Bounds what the peers of sockets can make this process hold, and ends the connections that go beyond.
 ///
 /// libzmq 4.3.4 bounds the length of a frame and how many whole messages wait from one peer. It bounds neither how many frames a message
 /// that has not ended consists of, all of which it keeps, nor how many connections there are, each of which may hold a frame before its
@@ -35,6 +35,8 @@ package final class ConnectionGuard: Sendable {
         var cutsUntold = 0
         var handshakesFailed = 0
         var failure: MessagingError?
+        /// What has happened to the sockets whose owners want to know.
+        var events: [MonitorEvent.Kind] = []
         /// Connections over which something has come since they were last looked at, or may go on coming without a word.
         var stirring: Set<ConnectionID> = []
     }
@@ -42,6 +44,7 @@ package final class ConnectionGuard: Sendable {
     private struct Gate: Sendable {
         let events: String
         let intake: Intake
+        let tells: Bool
     }
 
     private let limits: ConnectionLimits
@@ -49,15 +52,19 @@ package final class ConnectionGuard: Sendable {
     private let state = Mutex(State())
     /// Cuts that are told one by one; the rest are counted.
     private static let longestNews = 256
+    /// Events that are kept for who does not ask.
+    private static let mostEvents = 1024
 
     package init(_ limits: ConnectionLimits) { self.limits = limits }
 
-    /// Adds a socket, before it binds and on its thread.
-    package func watch(_ socket: borrowing Socket, isEncrypted: Bool) throws(MessagingError) {
+    /// Adds a socket, before it binds or connects and on its thread.
+    ///
+    /// - Parameter tells: whether `takeEvents()` says what happens to it: a socket has one monitor.
+    package func watch(_ socket: borrowing Socket, isEncrypted: Bool, tells: Bool = false) throws(MessagingError) {
         let events = try SocketMonitor.begin(socket)
         let intake = gates.withLock { gates in
             let intake = Intake(gate: gates.count, isEncrypted: isEncrypted)
-            gates.append(Gate(events: events, intake: intake))
+            gates.append(Gate(events: events, intake: intake, tells: tells))
             return intake
         }
         socket.handle.intake = intake
@@ -124,6 +131,14 @@ package final class ConnectionGuard: Sendable {
         return news
     }
 
+    /// What has happened since it was last asked to sockets that were added for this, in order; of very much, what came last.
+    package func takeEvents() -> [MonitorEvent.Kind] {
+        state.withLock { state in
+            defer { state.events = [] }
+            return state.events
+        }
+    }
+
     /// Bytes that wait here from each connection now.
     package func waiting() -> [ConnectionID: Int] {
         let gates = gates.withLock { $0 }
@@ -179,6 +194,12 @@ extension ConnectionGuard {
         switch event.kind {
         case .handshakeFailed(.violation), .handshakeFailed(.system): state.withLock { $0.handshakesFailed += 1 }
         default: break
+        }
+        if gates[gate].tells {
+            state.withLock { state in
+                if state.events.count == Self.mostEvents { state.events.removeFirst() }
+                state.events.append(event.kind)
+            }
         }
         guard let descriptor = event.descriptor else { return }
         let connection = ConnectionID(gate: gate, descriptor: descriptor)
