@@ -139,12 +139,15 @@ package struct PrivateDirectory: ~Copyable {
     }
 
     /// Refuses a path that is not a directory of this user's which nobody else can enter.
-    package static func check(_ path: String) throws(MessagingError) {
+    ///
+    /// - Parameter descriptor: the directory, where it is open: what lies at the path may be another by now.
+    package static func check(_ path: String, _ descriptor: Int32? = nil) throws(MessagingError) {
         func refuse(_ reason: String, code: Int32) -> MessagingError {
             MessagingError(code: code, operation: .directory, message: "directory \(path): \(reason)")
         }
         var status = stat()
-        guard unsafe lstat(path, &status) == 0 else { throw MessagingError(.directory, path, code: errno) }
+        let result = unsafe descriptor.map { unsafe fstat($0, &status) } ?? lstat(path, &status)
+        guard result == 0 else { throw MessagingError(.directory, path, code: errno) }
         guard status.st_mode & S_IFMT == S_IFDIR else {
             throw refuse("not a directory; wanted one of mode 0700", code: ENOTDIR)
         }

@@ -1,4 +1,5 @@
 import Foundation
+import Messaging
 import Synchronization
 import TestSupport
 import Testing
@@ -335,6 +336,31 @@ struct `The keys` {
         #expect(outcome.errors.contains(hasKeys ? "another key or none" : "is no coordinator"), "\(outcome.errors)")
         #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
         listener.end()
+    }
+
+    @Test func `are those of the directory that was there when the coordinator began, whatever is put in its place`()
+        throws
+    {
+        let live = try LiveCoordinator(keys: true, ["--steps", "4000000"])
+        let keys = try #require(live.keys)
+        let own = try live.pair(of: "worker")
+        let (kept, others) = ("\(keys).kept", "\(keys).others")
+        let place = try Workplace()
+        #expect(try place.run(["keys", "new", others]).code == 0)
+        try FileManager.default.moveItem(atPath: keys, toPath: kept)
+        try FileManager.default.moveItem(atPath: others, toPath: keys)
+        #expect(
+            live.process.wait { live.process.errors.contains("not the directory any more") }, "\(live.process.errors)")
+        let stranger = try live.pair(of: "worker").pair
+        #expect(try HostilePeer(live.endpoint, keys: (stranger, own.server)).handshakeFailure() == .refused(400))
+        #expect(try HostilePeer(live.endpoint, keys: own).handshakeFailure() == nil)
+        #expect(try place.run(["keys", "revoke", kept, "worker"]).code == 0)
+        #expect(live.process.wait { live.process.errors.contains("the key of worker worker was revoked") })
+        // What others can enter by now is not read.
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: kept)
+        #expect(live.process.wait { live.process.errors.contains("others can enter it") }, "\(live.process.errors)")
+        live.process.signal(SIGTERM)
+        #expect(live.process.wait().code == 143)
     }
 
     @Test func `let a worker wait where nobody listens, which says so`() throws {

@@ -15,6 +15,8 @@ package import Messaging
 /// ```
 package struct KeyDirectory: Sendable {
     package let path: String
+    /// The directory itself; nil for one that was just made, which is opened when it is read.
+    private let held: KeyPlace?
 
     /// One worker's key.
     package struct Entry: Hashable, Sendable {
@@ -26,8 +28,9 @@ package struct KeyDirectory: Sendable {
     /// A directory that `create` made.
     package init(_ path: String) throws(ClusterError) {
         self.path = path
-        try PrivateFile.checkDirectory(path)
-        guard try PrivateFile.names(in: path).contains(Self.secretName) else {
+        let place = try KeyPlace(path)
+        held = place
+        guard try place.names().contains(Self.secretName) else {
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no coordinator's keys in it; expected a directory that `lockstep keys new` made")
@@ -35,7 +38,12 @@ package struct KeyDirectory: Sendable {
         try PrivateFile.checkDirectory(allowed)
     }
 
-    private init(new path: String) { self.path = path }
+    private init(new path: String) { (self.path, held) = (path, nil) }
+
+    private func place() throws(ClusterError) -> KeyPlace {
+        if let held { return held }
+        return try KeyPlace(path)
+    }
 
     /// Makes the coordinator's pair, and that of a first worker, named `worker`.
     ///
@@ -152,7 +160,7 @@ package struct KeyDirectory: Sendable {
 
     /// Everybody's keys, by name: those on the allow-list first.
     package func entries() throws -> [Entry] {
-        try [(allowed, true), (revoked, false)].flatMap { directory, isAllowed in
+        try [("allowed", true), ("revoked", false)].flatMap { directory, isAllowed in
             try read(directory).map { Entry(name: $0.name, key: try $0.key.get(), isAllowed: isAllowed) }
         }
     }
@@ -171,22 +179,21 @@ package struct KeyDirectory: Sendable {
                 }
             }
         }
-        let admitted = Dictionary(try keys(in: allowed)) { first, _ in first }
-        let withdrawn = Set(try keys(in: revoked).map(\.0))
+        let admitted = Dictionary(try keys(in: "allowed")) { first, _ in first }
+        let withdrawn = Set(try keys(in: "revoked").map(\.0))
+        if let held, !held.isInPlace {
+            faults.append(
+                "keys \(path): not the directory any more that was there at the start, which is the one that counts")
+        }
         return (admitted.filter { !withdrawn.contains($0.key) }, faults)
     }
 
     /// When something last came to the two lists or left them; a stranger's key is no reason to read them again as long as this is
     /// the same.
     func lastChange() -> Change {
-        func instant(_ directory: String) -> Duration {
-            var status = stat()
-            guard unsafe stat(directory, &status) == 0 else { return .zero }
-            return .seconds(status.st_mtim.tv_sec) + .nanoseconds(status.st_mtim.tv_nsec)
-        }
         var now = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &now)
-        let instants = [instant(allowed), instant(revoked)]
+        let instants = ["allowed", "revoked"].map { held?.lastChange(of: $0) ?? .zero }
         let age = .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec) - max(instants[0], instants[1])
         return Change(instants: instants, isSettled: age > .milliseconds(100))
     }
@@ -197,19 +204,26 @@ package struct KeyDirectory: Sendable {
         let isSettled: Bool
     }
 
-    package func coordinatorPair() throws(ClusterError) -> CurvePair { try KeyFile.readPair(coordinatorSecret) }
+    package func coordinatorPair() throws(ClusterError) -> CurvePair {
+        try KeyFile.readPair(Self.secretName, in: place())
+    }
 
     package func workerDirectory(_ name: String) -> String { "\(workers)/\(name)" }
 
-    /// The files of a list, by name, each with its key or with what is wrong with it.
-    private func read(_ directory: String) throws -> [(name: String, key: Result<CurvePublicKey, ClusterError>)] {
-        guard FileManager.default.fileExists(atPath: directory) else { return [] }
-        return try PrivateFile.names(in: directory).compactMap { file in
+    /// The files of a list, by name, each with its key or with what is wrong with it; none where there is no list.
+    ///
+    /// - Throws: also where others can enter the directory by now, or its allow-list.
+    private func read(_ list: String) throws -> [(name: String, key: Result<CurvePublicKey, ClusterError>)] {
+        let place = try place()
+        try place.check()
+        guard let directory = try place.directory(list) else { return [] }
+        try directory.check()
+        return try directory.names().compactMap { file in
             guard file.hasSuffix(".key") else { return nil }
             let name = String(file.dropLast(4))
             let key = Result { () throws(ClusterError) in
                 try Self.check(name)
-                return try KeyFile.readPublic("\(directory)/\(file)")
+                return try KeyFile.readPublic(file, in: directory)
             }
             return (name, key)
         }

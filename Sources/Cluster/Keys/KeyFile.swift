@@ -14,14 +14,23 @@ enum KeyFile {
     }
 
     static func readPublic(_ path: String) throws(ClusterError) -> CurvePublicKey {
-        guard
-            let key = value("public-key", in: try PrivateFile.read(path, isSecret: false)).flatMap(CurvePublicKey.init)
-        else { throw ClusterError(exitCode: 2, "key file \(path): no public-key of 40 characters of Z85 in it") }
+        try publicKey(in: PrivateFile.read(path, isSecret: false), of: path)
+    }
+
+    static func readPublic(_ name: String, in place: KeyPlace) throws(ClusterError) -> CurvePublicKey {
+        try publicKey(in: place.read(name, isSecret: false), of: "\(place.path)/\(name)")
+    }
+
+    private static func publicKey(in text: String, of path: String) throws(ClusterError) -> CurvePublicKey {
+        guard let key = value("public-key", in: text).flatMap(CurvePublicKey.init) else {
+            throw ClusterError(exitCode: 2, "key file \(path): no public-key of 40 characters of Z85 in it")
+        }
         return key
     }
 
-    static func readPair(_ path: String) throws(ClusterError) -> CurvePair {
-        let text = try PrivateFile.read(path, isSecret: true)
+    static func readPair(_ name: String, in place: KeyPlace) throws(ClusterError) -> CurvePair {
+        let path = "\(place.path)/\(name)"
+        let text = try place.read(name, isSecret: true)
         guard let pair = value("secret-key", in: text).flatMap(CurvePair.init(secretText:)) else {
             throw ClusterError(exitCode: 2, "key file \(path): no secret-key of 40 characters of Z85 in it")
         }

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Messaging
 
 /// What a coordinator needs to let only the invited in.
@@ -22,19 +21,20 @@ package struct WorkerKeys: Sendable {
 
     /// - Parameter path: a worker's directory; or, on the coordinator's machine, the whole of it, whose worker `worker` is meant.
     package init(_ path: String) throws {
-        let own =
-            ["\(path)", "\(path)/workers/worker"].first {
-                FileManager.default.fileExists(atPath: "\($0)/worker.key_secret")
-            } ?? path
-        for directory in own == path ? [path] : [path, own] { try PrivateFile.checkDirectory(directory) }
-        guard try PrivateFile.names(in: own).contains("worker.key_secret") else {
+        let secret = "worker.key_secret"
+        var own = try KeyPlace(path)
+        if try !own.names().contains(secret), let within = try own.directory("workers")?.directory("worker") {
+            try within.check()
+            own = within
+        }
+        guard try own.names().contains(secret) else {
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no worker's keys in it; expected a directory workers/NAME that `lockstep keys new` or `keys add` made"
             )
         }
-        pair = try KeyFile.readPair("\(own)/worker.key_secret")
-        server = try KeyFile.readPublic("\(own)/coordinator.key")
+        pair = try KeyFile.readPair(secret, in: own)
+        server = try KeyFile.readPublic("coordinator.key", in: own)
     }
 
     var security: SocketSecurity { .client(pair, server: server) }

@@ -7,11 +7,15 @@ enum PrivateFile {
 
     /// Reads a file whole.
     ///
-    /// - Parameter isSecret: whether nobody but this user may have any right to it.
-    static func read(_ path: String, isSecret: Bool) throws(ClusterError) -> String {
+    /// - Parameters:
+    ///   - isSecret: whether nobody but this user may have any right to it.
+    ///   - directory: an open directory, in which it is found as `name`, whatever lies at the path.
+    static func read(
+        _ path: String, isSecret: Bool, at directory: Int32 = AT_FDCWD, _ name: String? = nil
+    ) throws(ClusterError) -> String {
         func refuse(_ reason: String) -> ClusterError { ClusterError(exitCode: 2, "key file \(path): \(reason)") }
         // Not the last link of a path that somebody else may have laid, and no waiting for a pipe's other end.
-        let descriptor = unsafe open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = unsafe openat(directory, name ?? path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw refuse(unsafe String(cString: strerror(errno))) }
         defer { close(descriptor) }
         var status = stat()
