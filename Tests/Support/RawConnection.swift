@@ -119,10 +119,16 @@ package final class RawConnection: @unchecked Sendable {
     package func shut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 }
 
-/// The greeting of ZMTP 3.1 with no mechanism, and the command behind it.
+/// What a peer says first in ZMTP 3.1, with no mechanism or with keys.
 package enum ZMTP {
     package static let greeting: [UInt8] =
         [0xFF, 0, 0, 0, 0, 0, 0, 0, 1, 0x7F, 3, 0] + Array("NULL".utf8) + [UInt8](repeating: 0, count: 48)
+    /// The same with keys.
+    package static let curveGreeting = greeting[..<12] + Array("CURVE".utf8) + [UInt8](repeating: 0, count: 47)
+    /// A client's first word under CURVE, of the right form: the rest is a key, a nonce and a box (rfc.zeromq.org/spec/26).
+    package static func curveHello(_ random: () -> UInt8) -> [UInt8] {
+        [4, 200, 5] + Array("HELLO".utf8) + [1, 0] + [UInt8](repeating: 0, count: 72) + (0..<120).map { _ in random() }
+    }
     package static let ready: [UInt8] = {
         let command =
             [5] + Array("READY".utf8) + [11] + Array("Socket-Type".utf8) + [0, 0, 0, 6] + Array("DEALER".utf8)

@@ -147,13 +147,15 @@ struct `A worker that means harm` {
         let silent = try HostilePeer(live.endpoint)
         try silent.join()
         let slow = try HostilePeer("tcp://127.0.0.1:\(relay.port)")
-        try slow.send(HostilePeer.hello())
+        try slow.join()
         let busy = try HostilePeer(live.endpoint)
         try busy.join()
         #expect(try silent.receive(.assignment) != nil)
         // Lives, computes and never comes to an end.
         let status = WorkerStatus(session: 1, wanted: 2, isComputing: true, progress: 0)
         try live.finish { try busy.say(.ping(status)) }
+        // It was on its way to all of the parameters.
+        #expect(relay.passed > 2048, "\(relay.passed) bytes")
         relay.end()
     }
 

@@ -7,6 +7,7 @@ final class Relay: Sendable {
     private struct State {
         var connections: [RawConnection] = []
         var said: [[UInt8]] = []
+        var passed = 0
         var isOver = false
     }
 
@@ -39,6 +40,7 @@ final class Relay: Sendable {
             Thread.detachNewThread {
                 let piece = bytesPerSecond.map { max(1, $0 / 10) } ?? 1 << 16
                 while case let bytes = coordinator.read(atMost: piece), !bytes.isEmpty, worker.write(bytes) {
+                    record.state.withLock { $0.passed += bytes.count }
                     if bytesPerSecond != nil { usleep(100_000) }
                     if record.state.withLock({ $0.isOver }) { break }
                 }
@@ -49,6 +51,9 @@ final class Relay: Sendable {
 
     /// What workers have said so far, by connection.
     var recorded: [[UInt8]] { record.state.withLock { $0.said } }
+
+    /// Bytes that workers could hear so far.
+    var passed: Int { record.state.withLock { $0.passed } }
 
     func end() {
         record.state.withLock { $0.isOver = true }

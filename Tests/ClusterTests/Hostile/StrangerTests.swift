@@ -34,8 +34,10 @@ struct `A stranger` {
         var random = SplitMix(state: seed)
         for round in 0..<200 {
             let connection = try RawConnection(port: live.port)
-            if round % 4 > 0 { connection.write(ZMTP.greeting) }
-            if round % 4 > 1 { connection.write(ZMTP.ready) }
+            if round % 4 > 0 { connection.write(keys ? ZMTP.curveGreeting : ZMTP.greeting) }
+            if round % 4 > 1 {
+                connection.write(keys ? ZMTP.curveHello { .random(in: 0...255, using: &random) } : ZMTP.ready)
+            }
             connection.write(
                 (0..<Int.random(in: 1...3000, using: &random)).map { _ in .random(in: 0...255, using: &random) })
         }
@@ -62,8 +64,7 @@ struct `A stranger` {
             let announcement: [UInt8] = [2, 0, 0, 0, 0, 0x40, 0, 0, 0]
             for _ in 0..<20 {
                 let connection = try RawConnection(port: live.port)
-                connection.write(ZMTP.greeting)
-                if !keys { connection.write(ZMTP.ready) }
+                connection.write(keys ? ZMTP.curveGreeting : ZMTP.greeting + ZMTP.ready)
                 connection.write(announcement)
                 #expect(connection.isCut(within: 10))
             }
