@@ -28,8 +28,16 @@ package final class ConnectionGuard: Sendable {
         var held = 0
     }
 
+    /// What the owner of the sockets has said of a connection before its beginning was read: it may be faster than this thread.
+    private struct Early {
+        var owner: PeerIdentity?
+        var recognised: ContinuousClock.Instant?
+        var endsAt: ContinuousClock.Instant?
+    }
+
     private struct State {
         var connections: [ConnectionID: Connection] = [:]
+        var early: [ConnectionID: Early] = [:]
         var accepted = 0
         var cuts: [ConnectionCut] = []
         var cutsUntold = 0
@@ -96,6 +104,9 @@ package final class ConnectionGuard: Sendable {
     package func recognise(_ connection: ConnectionID, as owner: PeerIdentity) {
         let now = ContinuousClock.now
         state.withLock { state in
+            guard state.connections[connection] != nil else {
+                return state.early[connection] = Early(owner: owner, recognised: now)
+            }
             state.connections[connection]?.recognised = now
             state.connections[connection]?.owner = owner
         }
@@ -110,12 +121,16 @@ package final class ConnectionGuard: Sendable {
     package func dismiss(_ owner: PeerIdentity) {
         state.withLock { state in
             for connection in state.connections.filter({ $0.value.owner == owner }).keys { dismiss(connection, &state) }
+            for connection in state.early.filter({ $0.value.owner == owner }).keys { dismiss(connection, &state) }
         }
     }
 
     private func dismiss(_ connection: ConnectionID, _ state: inout State) {
-        guard let known = state.connections[connection] else { return }
-        state.connections[connection]?.endsAt = known.endsAt ?? .now + limits.farewell
+        let end = ContinuousClock.now + limits.farewell
+        guard let known = state.connections[connection] else {
+            return state.early[connection, default: Early()].endsAt = end
+        }
+        state.connections[connection]?.endsAt = known.endsAt ?? end
     }
 
     /// What has happened since it was last asked: the connections that were cut, how many more there were, and handshakes that
@@ -205,14 +220,17 @@ extension ConnectionGuard {
         let connection = ConnectionID(gate: gate, descriptor: descriptor)
         if event.kind == .disconnected {
             state.withLock { state in
-                state.connections[connection] = nil
+                (state.connections[connection], state.early[connection]) = (nil, nil)
                 state.stirring.remove(connection)
             }
             gates[gate].intake.forget(descriptor)
         } else if let peer = Self.peer(of: descriptor) {
             state.withLock { state in
                 state.accepted += 1
-                state.connections[connection] = Connection(peer: peer, begun: .now, number: state.accepted)
+                let early = state.early.removeValue(forKey: connection)
+                state.connections[connection] = Connection(
+                    peer: peer, begun: .now, number: state.accepted, recognised: early?.recognised,
+                    owner: early?.owner, endsAt: early?.endsAt)
                 // Of something that came before it was noted nobody may say a word.
                 state.stirring.insert(connection)
             }
