@@ -1,10 +1,10 @@
-internal import Coordination
-internal import Messaging
+package import Coordination
+package import Messaging
 
 /// What waits to be sent to each worker, in order; frames go out as the sockets have room for them.
 ///
 /// A worker that reads slowly, or not at all, keeps little here: a few messages, and streams of the last steps only.
-struct Outbox {
+package struct Outbox {
     private enum Item {
         case message(Payload)
         case stream(OutgoingStream, step: UInt64)
@@ -30,11 +30,11 @@ struct Outbox {
     private static let stepsKept: UInt64 = 3
 
     /// - Parameter loss: what throws messages away instead of sending them, where somebody asked for it.
-    init(loss: MessageLoss? = nil) { self.loss = loss }
+    package init(loss: MessageLoss? = nil) { self.loss = loss }
 
-    var isEmpty: Bool { queues.isEmpty }
+    package var isEmpty: Bool { queues.isEmpty }
 
-    mutating func append(_ message: Coordination.Message, to worker: WorkerID) {
+    package mutating func append(_ message: Coordination.Message, to worker: WorkerID) {
         var queue = queues[worker] ?? Queue(lastMoved: now)
         guard queue.messages < Self.longestQueue else { return }
         queue.messages += 1
@@ -64,7 +64,7 @@ struct Outbox {
     /// Sends as much as there is room for.
     ///
     /// - Returns: workers that cannot be reached, or have not read for too long; what waited for them is gone.
-    mutating func flush(_ socket: borrowing Socket, at instant: Duration) throws(MessagingError) -> [WorkerID] {
+    package mutating func flush(_ socket: borrowing Socket, at instant: Duration) throws(MessagingError) -> [WorkerID] {
         // Time in which nobody tried to send is not the worker's.
         let absence = instant - now
         now = instant
