@@ -194,6 +194,26 @@ import Testing
         #expect(!settled.contains(.outvoted("b", step: 0, subtree: half)))
     }
 
+    @Test func `without audits two who agree do not outvote a third before the coordinator has computed`() throws {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        var holders: Set<String> = []
+        for newcomer in ["b", "c"] as [WorkerID] {
+            holders.formUnion(rig.join(newcomer).assigned)
+            for _ in 0..<8 { holders.formUnion(rig.wait(1, hearing: ["a", "b", "c"]).assigned) }
+        }
+        let whole = Subtree(first: 0, count: 8)!
+        #expect(holders == ["b [0, 8)", "c [0, 8)"])
+        _ = rig.answer("a", 0..<8, value: 1)
+        #expect(rig.answer("b", 0..<8, value: 2).contains(.computeOwn(step: 0, subtree: whole)))
+        let third = rig.answer("c", 0..<8, value: 2)
+        #expect(!third.contains(.outvoted("a", step: 0, subtree: whole)))
+        let settled = rig.tell(.computedOwn(step: 0, subtree: whole, try own(0..<8, value: 1)))
+        for liar in ["b", "c"] as [WorkerID] { #expect(settled.contains(.outvoted(liar, step: 0, subtree: whole))) }
+        #expect(!settled.contains(.outvoted("a", step: 0, subtree: whole)))
+    }
+
     @Test func `an answer that differs and never ends is settled without waiting for its end`() throws {
         var rig = CoordinatorRig()
         _ = rig.join("a")

@@ -215,6 +215,17 @@ import Testing
         #expect(wait(20) == ["a [6, 8)"])
     }
 
+    @Test func `a worker whose assignment was lost on the way is idle again when its step is over`() {
+        var rig = straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        #expect(rig.fold("a", 4..<8).contains(.stepReduced(0)))
+        // b's part of step 0 never got there: it computes nothing, and has nothing to finish.
+        #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 8)"])
+        #expect(rig.ping("b", isComputing: true).assigned.isEmpty)
+        _ = rig.ping("b")
+        #expect(rig.wait(3, hearing: ["a", "b"]).assigned == ["b [0, 8)"])
+    }
+
     @Test func `of a straggler's range only what is not answered is repeated`() {
         var rig = CoordinatorRig()
         for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }

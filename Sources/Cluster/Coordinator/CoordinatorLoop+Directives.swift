@@ -41,7 +41,8 @@ extension CoordinatorLoop {
         case .conflict(let conflict):
             let outcome =
                 conflict.isSettled
-                ? "a third computation decides"
+                ? conflict.first == .coordinator
+                    ? "the coordinator's count" : "a third computation decides"
                 : "the step was whole by then, with the first one's: lockstep verify says whether that was right"
             noteMember(
                 "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; \(outcome)"

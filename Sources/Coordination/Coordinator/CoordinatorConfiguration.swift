@@ -34,10 +34,10 @@ package struct CoordinatorConfiguration: Sendable {
     package var stallAfter: Duration = .seconds(30)
     /// How long nothing may come for a step before it is said who is waited for; again after twice as long, and so on.
     package var noticeAfter: Duration = .seconds(10)
-    /// The least age at which a range is computed a second time; twice the median range time where that is more.
+    /// The least age at which a range of a proven worker is computed a second time; twice the median range time where that is more.
     package var stragglerMinimum: Duration = .milliseconds(500)
-    /// The share of ranges that is computed twice on purpose, 0 to 1. With any, answers that differ are settled by a third
-    /// computation; with none they end the run.
+    /// The share of ranges that is computed twice on purpose, 0 to 1. Answers that differ are settled by a third computation; with
+    /// none by the coordinator's own.
     package var auditShare = 0.0
     /// The age at which a range is computed a second time as long as none has been done.
     package var lateWithoutMedian: Duration = .seconds(5)

@@ -96,7 +96,7 @@ package struct AnswerConflict: Hashable, Sendable {
     package let subtree: Subtree
     package let first: WorkerID
     package let second: WorkerID
-    /// Whether a third computation decides; false when the step is whole, and the first one counts.
+    /// Whether a third computation decides, or has decided; false when the step is whole, and the first one counts.
     package let isSettled: Bool
 
     package init(step: UInt64, subtree: Subtree, first: WorkerID, second: WorkerID, isSettled: Bool = true) {

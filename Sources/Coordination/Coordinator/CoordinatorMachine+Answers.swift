@@ -50,6 +50,11 @@ extension CoordinatorMachine {
             answered(subtree, by: worker, partial)
         } else {
             members[worker]!.partials[subtree] = partial
+            if partial.hasConflict, let first, first.isConfirmed,
+                outvotePartials(of: subtree, not: first.assembly), !progress!.isReduced
+            {
+                restart()
+            }
         }
     }
 

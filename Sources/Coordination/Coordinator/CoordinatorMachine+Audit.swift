@@ -50,7 +50,8 @@ extension CoordinatorMachine {
             progress!.answers[subtree] = first
             compareOthers(with: first, at: subtree)
         }
-        if let right = audit.verdict { settle(subtree, right, isOwn: false) }
+        // Without audits nobody is asked but the coordinator: two who agree may be in league.
+        if configuration.auditShare > 0, let right = audit.verdict { settle(subtree, right, isOwn: false) }
     }
 
     /// Another's answer differs from the first: a third computation decides, unless one has, or it is too late.
@@ -85,6 +86,7 @@ extension CoordinatorMachine {
         counters.shardsComputedLocally += subtree.count
         directives.append(.foldOwn(step: step, subtree: subtree))
         compareOthers(with: own, at: subtree)
+        if !planted.contains(.ignoreDifference), outvotePartials(of: subtree, not: assembly) { restart() }
     }
 
     /// Holds the coordinator's own answer against a worker's that has come meanwhile.
@@ -138,11 +140,19 @@ extension CoordinatorMachine {
         for vote in audit.votes where !vote.assembly.agrees(with: right) {
             if outvote(vote.worker, subtree) { mustRestart = true }
         }
-        // What has come of an answer that has not ended, and may never, is as telling.
+        if outvotePartials(of: subtree, not: right) { mustRestart = true }
+        if mustRestart { restart() } else { noteWhole() }
+    }
+
+    /// Drops whoever has begun an answer that is wrong: what has come of one that has not ended, and may never, is as telling.
+    ///
+    /// - Returns: whether the tree holds an answer of one of them that nobody has confirmed.
+    mutating func outvotePartials(of subtree: Subtree, not right: StreamAssembly) -> Bool {
+        var mustRestart = false
         for member in membersInOrder where member.partials[subtree]?.assembly.agrees(with: right) == false {
             if outvote(member.id, subtree) { mustRestart = true }
         }
-        if mustRestart { restart() } else { noteWhole() }
+        return mustRestart
     }
 
     /// Names a worker whose answer is wrong, and drops it.
@@ -198,7 +208,7 @@ extension CoordinatorMachine {
     }
 
     /// Begins the step's sum anew: a wrong gradient is in it. Ranges in workers' hands go on.
-    private mutating func restart() {
+    mutating func restart() {
         let step = progress!.step
         counters.stepsRestarted += 1
         directives.append(.restartStep(step))

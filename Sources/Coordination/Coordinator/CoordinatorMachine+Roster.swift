@@ -35,8 +35,10 @@ extension CoordinatorMachine {
         case .pull(let status):
             guard take(status, from: worker) else { return }
             if let range = message.header.range { finished(range, step: message.header.step, by: worker) }
+            letGo(worker, status)
         case .ping(let status):
             guard take(status, from: worker) else { return }
+            letGo(worker, status)
             send(.pong, to: worker)
         case .answer: receiveAnswer(message.header, from: worker)
         case .goodbye(let reason): lose(worker, .left(reason))
@@ -123,6 +125,12 @@ extension CoordinatorMachine {
         if status.isComputing || status.progress != members[worker]!.progress { members[worker]!.lastMoved = now }
         members[worker]!.progress = status.progress
         return true
+    }
+
+    /// What a worker that computes nothing was given of a step that is over it has lost on the way: it must not keep it from other work.
+    private mutating func letGo(_ worker: WorkerID, _ status: WorkerStatus) {
+        guard !status.isComputing, let step = progress?.step else { return }
+        members[worker]?.letGo(before: step, now: now)
     }
 
     mutating func checkSilence() {

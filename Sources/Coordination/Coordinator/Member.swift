@@ -13,7 +13,7 @@ struct Member: Sendable {
     var lastHeard: Duration
     var isSuspect = false
     /// Whether it has finished a range since it joined, or came when nobody had finished any.
-    /// Of anybody else a step waits for a range only as long as ranges take.
+    /// For anybody else's range a step waits only twice as long as ranges take.
     var isProven: Bool
     /// How many ranges it wants at hand; zero until its first pull.
     var wanted = 0
@@ -48,6 +48,12 @@ struct Member: Sendable {
 
     func holds(_ subtree: Subtree, of step: UInt64) -> Bool {
         outstanding.contains { $0.step == step && $0.unanswered.contains(subtree) }
+    }
+
+    /// Takes off what it was given of steps that are over; the next one counts as started now.
+    mutating func letGo(before step: UInt64, now: Duration) {
+        outstanding.removeAll { $0.step < step }
+        if !outstanding.isEmpty, outstanding[0].startedAt == nil { outstanding[0].startedAt = now }
     }
 
     /// Takes an assignment off; the next one counts as started now.
