@@ -30,6 +30,8 @@ package final class ConnectionGuard: Sendable {
 
     /// What the owner of the sockets has said of a connection before its beginning was read: it may be faster than this thread.
     private struct Early {
+        /// What tells the connection from the one that has its descriptor later.
+        let peer: String
         var owner: PeerIdentity?
         var recognised: ContinuousClock.Instant?
         var endsAt: ContinuousClock.Instant?
@@ -104,9 +106,11 @@ package final class ConnectionGuard: Sendable {
     package func recognise(_ connection: ConnectionID, as owner: PeerIdentity) {
         let now = ContinuousClock.now
         state.withLock { state in
-            guard state.connections[connection] != nil else {
-                return state.early[connection] = Early(owner: owner, recognised: now)
+            guard let known = state.connections[connection] else {
+                return Self.note(early: connection, &state) { ($0.owner, $0.recognised) = (owner, now) }
             }
+            // Nobody takes another name: another connection has the descriptor now.
+            if let before = known.owner, before != owner { state.connections[connection]?.endsAt = nil }
             state.connections[connection]?.recognised = now
             state.connections[connection]?.owner = owner
         }
@@ -128,9 +132,17 @@ package final class ConnectionGuard: Sendable {
     private func dismiss(_ connection: ConnectionID, _ state: inout State) {
         let end = ContinuousClock.now + limits.farewell
         guard let known = state.connections[connection] else {
-            return state.early[connection, default: Early()].endsAt = end
+            return Self.note(early: connection, &state) { $0.endsAt = end }
         }
         state.connections[connection]?.endsAt = known.endsAt ?? end
+    }
+
+    /// Keeps what is said of a connection that is not known yet; of one that is over nothing is kept.
+    private static func note(early connection: ConnectionID, _ state: inout State, _ change: (inout Early) -> Void) {
+        guard let peer = peer(of: connection.descriptor) else { return }
+        var early = state.early[connection].flatMap { $0.peer == peer ? $0 : nil } ?? Early(peer: peer)
+        change(&early)
+        state.early[connection] = early
     }
 
     /// What has happened since it was last asked: the connections that were cut, how many more there were, and handshakes that
@@ -227,7 +239,7 @@ extension ConnectionGuard {
         } else if let peer = Self.peer(of: descriptor) {
             state.withLock { state in
                 state.accepted += 1
-                let early = state.early.removeValue(forKey: connection)
+                let early = state.early.removeValue(forKey: connection).flatMap { $0.peer == peer ? $0 : nil }
                 state.connections[connection] = Connection(
                     peer: peer, begun: .now, number: state.accepted, recognised: early?.recognised,
                     owner: early?.owner, endsAt: early?.endsAt)

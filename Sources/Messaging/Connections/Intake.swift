@@ -9,7 +9,7 @@ package struct ConnectionID: Hashable, Sendable {
     let descriptor: Int32
 }
 
-/// Counts what is taken off one server socket, by the connection that it came over, in bytes as they travelled.
+/// Counts what is taken off one socket, by the connection that it came over, in bytes as they travelled.
 final class Intake: Sendable {
     private let gate: Int
     let isEncrypted: Bool
