@@ -35,8 +35,9 @@ enum Output {
     /// Words for people, on standard error: where nobody listens they are lost, and the training goes on.
     static func tell(_ text: String) {
         let missing = words.takeDropped()
-        let note = missing == 0 ? "" : "(nobody took what came before this: \(missing) lines are left out)\n"
-        _ = words.write(note + text)
+        let lines = missing == 1 ? "1 line is" : "\(missing) lines are"
+        let note = missing == 0 ? "" : "(nobody took what came before this: \(lines) left out)\n"
+        if words.write(note + text) == ETIMEDOUT { words.restoreDropped(missing) }
     }
 
     private static let results = PatientWriter(STDOUT_FILENO)

@@ -48,6 +48,9 @@ final class PatientWriter: Sendable {
     /// How many pieces were dropped since this was asked last.
     func takeDropped() -> Int { dropped.exchange(0, ordering: .relaxed) }
 
+    /// These were not told of after all.
+    func restoreDropped(_ count: Int) { dropped.add(count, ordering: .relaxed) }
+
     private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
         var done = 0
         while done < bytes.count {

@@ -117,7 +117,7 @@ extension RunRecord {
         return line
     }
 
-    /// The same where only the ledger is left to tell.
+    /// What `checkedOrigin(in:)` returns where only the ledger is left to tell.
     private func originOfLedger(in directory: RunDirectory, missing file: String) throws(RunError) -> [UInt8]? {
         guard let line = try Self.firstLine(of: directory), line.previous != LedgerLine.noHash else { return nil }
         let own = try ledgerOrigin()

@@ -84,7 +84,8 @@ extension RunSession {
             let summary = try directory.summary(), summary.steps == ledger.steps, summary.ledgerHead == ledger.head,
             let checkpoint = try directory.newestCheckpoint().checkpoint, checkpoint.step == ledger.steps,
             checkpoint.follows(Array(ledger.head.utf8)), let state = try SessionState.read(checkpoint),
-            state.record.runID == record.runID, state.pending == nil
+            state.record.runID == record.runID, state.pending == nil,
+            try parametersSHA256(TrainedRun(path: path).model.namedTensors) == summary.parametersSHA256
         else { return nil }
         return summary
     }

@@ -39,7 +39,12 @@ struct StoppedHolder {
         return Array(data)
     }
 
-    private static func program(_ process: String) -> String? {
-        try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")
+    /// Its path, also when the file was replaced since.
+    private static func program(_ process: String) -> Substring? {
+        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe") else {
+            return nil
+        }
+        let mark = " (deleted)"
+        return path.hasSuffix(mark) ? path.dropLast(mark.count) : path[...]
     }
 }
