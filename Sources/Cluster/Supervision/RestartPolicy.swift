@@ -8,9 +8,9 @@ package struct RestartPolicy: Sendable {
     /// Deaths since then.
     package private(set) var deaths = 0
 
-    /// The same of deaths that somebody has asked for, to see what they cost.
+    /// As many in a row that somebody has asked for, to see what they cost, leave no time for a step.
     package static let plannedLimit = 50
-    /// Those since then.
+    /// Deaths that were asked for since the last new step.
     private var planned = 0
 
     package init() {}

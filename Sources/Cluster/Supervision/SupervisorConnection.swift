@@ -13,7 +13,7 @@ package final class SupervisorConnection: Sendable {
     private let report = Mutex(Report())
     /// Steps after which the supervisor has something to do before the run goes on.
     private let awaitedSteps: Set<UInt64>
-    /// The last of them that it is through with.
+    /// The last step that it has said it is through with.
     private let through = Atomic<UInt64>(0)
     private static let patience: Duration = .seconds(2)
     /// What throws messages of this run away, where somebody asked for it.

@@ -43,8 +43,8 @@ struct TraceOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - name: of this process in the trace.
-    ///   - isSupervised: whether what others have left that did the same before, and were killed, is at the supervisor's, and belongs
-    ///     to the trace.
+    ///   - isSupervised: whether the supervisor keeps the parts: those of coordinators that were killed before this one are then in the
+    ///     trace as well.
     ///   - note: takes sentences for people.
     func traced(
         as name: String, isSupervised: Bool = false, note: (String) -> Void, _ body: () async throws -> Void

@@ -171,7 +171,8 @@ package struct RunDirectory: Sendable, Equatable {
         for place in [path, "\(path)/checkpoints"] { try FileSystem.requireWritable(place, .directory) }
     }
 
-    /// The same of the files that speak of a run's steps beside the ledger, for whoever only reads: what a link leads to is not the run's.
+    /// Refuses a directory, a link or a pipe in the place of a file that speaks of a run's steps beside the ledger, for whoever only reads:
+    /// what a link leads to is not the run's.
     func requireRegularClaims() throws(RunError) {
         try requireRegular([Self.summaryName, "metrics.jsonl", "latest", ValidationProgress.fileName])
     }
