@@ -120,7 +120,18 @@ package struct PrivateDirectory: ~Copyable {
     }
 
     private static func names(in path: String) -> [String] {
-        guard let listing = unsafe opendir(path) else { return [] }
+        let directory = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        return directory >= 0 ? names(closing: directory) ?? [] : []
+    }
+
+    /// Names in an open directory, which is read from its beginning and closed; nil, with `errno`, where it cannot be read.
+    package static func names(closing directory: Int32) -> [String]? {
+        guard let listing = unsafe fdopendir(directory) else {
+            let number = errno
+            close(directory)
+            errno = number
+            return nil
+        }
         defer { unsafe closedir(listing) }
         var names: [String] = []
         while let entry = unsafe readdir(listing) {

@@ -173,12 +173,7 @@ import Testing
     }
 
     @Test func `without audits the coordinator itself decides between answers that differ`() throws {
-        var rig = CoordinatorRig()
-        _ = rig.join("a")
-        _ = rig.join("b")
-        _ = rig.tell(.beginStep(0))
-        _ = rig.wait(1, hearing: ["a", "b"])
-        _ = rig.fold("a", 0..<4)
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         _ = rig.answer("b", 4..<8, value: 3)
         // Somebody else who could be asked may be in league with one of them.
@@ -215,12 +210,7 @@ import Testing
     }
 
     @Test func `an answer that differs and never ends is settled without waiting for its end`() throws {
-        var rig = CoordinatorRig()
-        _ = rig.join("a")
-        _ = rig.join("b")
-        _ = rig.tell(.beginStep(0))
-        _ = rig.wait(1, hearing: ["a", "b"])
-        _ = rig.fold("a", 0..<4)
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         let half = Subtree(first: 4, count: 4)!
         _ = rig.tell(.received(CoordinatorRig.answer(4..<8, value: 8, total: 2 * frameBytes)[0], from: "b"))
@@ -236,12 +226,7 @@ import Testing
     }
 
     @Test func `a difference that comes when the step is whole is told of, and changes nothing`() {
-        var rig = CoordinatorRig()
-        _ = rig.join("a")
-        _ = rig.join("b")
-        _ = rig.tell(.beginStep(0))
-        _ = rig.wait(1, hearing: ["a", "b"])
-        _ = rig.fold("a", 0..<4)
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         #expect(rig.fold("b", 4..<8).contains(.stepReduced(0)))
         let half = Subtree(first: 4, count: 4)!

@@ -156,19 +156,8 @@ import Testing
         #expect(rig.machine.counters.stale == [.repeatedFrame: 1])
     }
 
-    /// Two workers at work on [4, 8): b is late, a repeats its range.
-    private func straggling() -> CoordinatorRig {
-        var rig = CoordinatorRig()
-        _ = rig.join("a")
-        _ = rig.join("b")
-        _ = rig.tell(.beginStep(0))
-        _ = rig.wait(1, hearing: ["a", "b"])
-        _ = rig.fold("a", 0..<4)
-        return rig
-    }
-
     @Test func `an idle worker repeats a range that is later than twice the median`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         #expect(rig.wait(1, hearing: ["a", "b"]).assigned.isEmpty)
         let late = rig.wait(1, hearing: ["a", "b"])
         #expect(late.assigned == ["a [4, 8)"])
@@ -216,7 +205,7 @@ import Testing
     }
 
     @Test func `a worker whose assignment was lost on the way is idle again when its step is over`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         #expect(rig.fold("a", 4..<8).contains(.stepReduced(0)))
         // b's part of step 0 never got there: it computes nothing, and has nothing to finish.
@@ -239,7 +228,7 @@ import Testing
     }
 
     @Test func `a second answer that is equal to the byte changes nothing`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         #expect(rig.answer("b", 4..<8, value: 3).folded == ["b [4, 8)"])
         #expect(rig.answer("a", 4..<8, value: 3).isEmpty)
@@ -248,7 +237,7 @@ import Testing
     }
 
     @Test func `a second answer that differs is reported once with both names, and computed once more`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         _ = rig.answer("b", 4..<8, value: 3, total: 2 * frameBytes)
         let second = rig.answer("a", 4..<8, value: 4, total: 2 * frameBytes)
@@ -259,7 +248,7 @@ import Testing
     }
 
     @Test func `a second answer of another length differs`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         _ = rig.answer("b", 4..<8, value: 3, total: 100)
         #expect(rig.answer("a", 4..<8, value: 3, total: 99).conflicts.count == 1)
@@ -267,7 +256,7 @@ import Testing
     }
 
     @Test func `frames that were stored before another's answer was whole are given up, and compared`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         let half = CoordinatorRig.answer(4..<8, value: 8, total: 2 * frameBytes)
         #expect(rig.tell(.received(half[0], from: "b")).stored.count == 1)
@@ -279,7 +268,7 @@ import Testing
     }
 
     @Test func `a straggler busy with a step that is over gets no share of the next one`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         #expect(rig.fold("a", 4..<8).contains(.stepReduced(0)))
         #expect(rig.tell(.beginStep(1)).assigned == ["a [0, 8)"])
@@ -497,7 +486,7 @@ import Testing
     }
 
     @Test func `a late second answer does not stand in for an unusable first`() {
-        var rig = straggling()
+        var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])
         let late = CoordinatorRig.answer(4..<8, total: 2 * frameBytes)
         _ = rig.tell(.received(late[0], from: "b"))

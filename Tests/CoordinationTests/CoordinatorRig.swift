@@ -25,6 +25,17 @@ struct CoordinatorRig {
         return machine.handle(event, at: now)
     }
 
+    /// Two workers at work on [4, 8): b is late, a repeats its range.
+    static func straggling() -> CoordinatorRig {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.wait(1, hearing: ["a", "b"])
+        _ = rig.fold("a", 0..<4)
+        return rig
+    }
+
     /// Time passes in which the named workers ping.
     mutating func wait(_ seconds: Int, hearing workers: [WorkerID]) -> [CoordinatorDirective] {
         var directives: [CoordinatorDirective] = []

@@ -43,18 +43,8 @@ final class KeyPlace: Sendable {
     func names() throws(ClusterError) -> [String] {
         // Another descriptor, with a place of its own in the list.
         let list = unsafe openat(descriptor, ".", Self.flags)
-        guard list >= 0 else { throw PrivateFile.failure("directory \(path)", errno) }
-        guard let listing = unsafe fdopendir(list) else {
-            close(list)
+        guard list >= 0, let names = PrivateDirectory.names(closing: list) else {
             throw PrivateFile.failure("directory \(path)", errno)
-        }
-        defer { unsafe closedir(listing) }
-        var names: [String] = []
-        while let entry = unsafe readdir(listing) {
-            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
-                unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
     }
