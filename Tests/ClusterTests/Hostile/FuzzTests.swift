@@ -24,10 +24,11 @@ struct `The fuzzer of live connections` {
         let peerKeys = keys ? try live.pair(of: "worker") : nil
         let end = ContinuousClock.now + .seconds(seconds)
         var bursts = 0
+        var refused = 0
         while ContinuousClock.now < end {
             for _ in 0..<8 { Self.connect(to: live.port, saying: Self.changed(recorded, &random)) }
             let peer = try HostilePeer(live.endpoint, keys: peerKeys)
-            if bursts % 2 == 0 { try peer.join() }
+            if bursts % 2 == 0, try !peer.joinIfThereIsRoom() { refused += 1 }
             for _ in 0..<4 { try peer.send(Self.message(peer, &random)) }
             let before = live.ledgerSize
             let goesOn = live.process.wait { live.ledgerSize > before || !good.isRunning }
@@ -35,8 +36,8 @@ struct `The fuzzer of live connections` {
             try #require(goesOn && live.process.isRunning && good.isRunning, "\(what)")
             bursts += 1
         }
-        #expect(bursts > 0)
-        print("\(bursts) bursts \(keys ? "with keys" : "without keys")")
+        #expect(bursts > 2 * refused, "\(refused) of \(bursts) bursts found no room")
+        print("\(bursts) bursts \(keys ? "with keys" : "without keys"), \(refused) of whose peers found no room")
         live.process.signal(SIGTERM)
         let outcome = live.process.wait()
         #expect(outcome.code == 143, "\(outcome.errors)")

@@ -192,13 +192,25 @@ final class HostilePeer {
     static let status = WorkerStatus(session: 1, wanted: 2, isComputing: false, progress: 0)
 
     /// Becomes a worker that waits for work.
-    func join() throws {
+    func join() throws { try #require(try joinIfThereIsRoom()) }
+
+    /// Becomes a worker that waits for work, or is told that there are as many as there may be.
+    func joinIfThereIsRoom() throws -> Bool {
         try send(Self.hello())
-        let message = try #require(try receive(.welcome))
-        guard case .welcome(let welcome) = message.body else { return }
-        (run, incarnation, self.welcome) = (message.header.run, message.header.incarnation, welcome)
-        try say(.pull(Self.status))
+        while let message = try receive() {
+            switch message.body {
+            case .welcome(let welcome):
+                (run, incarnation, self.welcome) = (message.header.run, message.header.incarnation, welcome)
+                return try say(.pull(Self.status))
+            case .refused(let refusal) where refusal.code == .full: return false
+            default: continue
+            }
+        }
+        throw NoReply()
     }
+
+    /// Nobody has answered a hello within the time.
+    struct NoReply: Error {}
 
     /// A frame of an answer for these shards, with a checksum that fits.
     func answer(
