@@ -6,30 +6,6 @@ import TensorCore
 import Testing
 import Training
 
-/// Computes as every worker does, and then turns one bit of each answer.
-private final class FlippingModel: WorkerModel {
-    private let model: any WorkerModel
-
-    init(_ model: any WorkerModel) { self.model = model }
-
-    static func make(_ bytes: [UInt8]) -> (any WorkerModel)? { ShardComputer.make(bytes).map(FlippingModel.init) }
-
-    var parameterCount: Int { model.parameterCount }
-    var packedCount: Int { model.packedCount }
-    func importParameters(_ block: Storage, packed: Storage?) { model.importParameters(block, packed: packed) }
-
-    func answers(
-        to assignment: [UInt8], step: UInt64, shards: ShardRange, in place: AnswerPlace?
-    ) throws -> [SubtreeAnswer] {
-        let answers = try model.answers(to: assignment, step: step, shards: shards, in: place)
-        for answer in answers {
-            let first = unsafe answer.storage.base
-            unsafe first.pointee = Float(bitPattern: first.pointee.bitPattern ^ 1)
-        }
-        return answers
-    }
-}
-
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
 struct `An audit` {
     private let small = [
@@ -52,18 +28,12 @@ struct `An audit` {
         let workers = try (0..<honest).map { _ in try place.start(["worker", "--connect", endpoint]) }
         #expect(coordinator.wait { coordinator.errors.components(separatedBy: "joined").count > honest })
 
-        // A thread of its own: the tests' pool may be busy.
-        let ended = DispatchSemaphore(value: 0)
-        nonisolated(unsafe) var end: (code: Int32, sentence: String)?
-        let thread = Thread {
-            unsafe end = try? ClusterTraining.work(
-                for: Endpoint(endpoint), local: nil, makeModel: FlippingModel.make, note: { _ in })
-            ended.signal()
+        let flipping = AlteringWorker(at: endpoint) { answer in
+            let first = unsafe answer.storage.base
+            unsafe first.pointee = Float(bitPattern: first.pointee.bitPattern ^ 1)
         }
-        thread.stackSize = 8 << 20
-        thread.start()
         let outcome = coordinator.wait()
-        ended.wait()
+        let end = flipping.wait()
         for worker in workers {
             let end = worker.wait()
             #expect(end.code == 0, "\(end), \(outcome)")
@@ -74,8 +44,8 @@ struct `An audit` {
         #expect(Int(outcome.member("audited")) ?? 0 > 0, "\(outcome)")
         #expect(
             outcome.errors.contains(":\(ProcessInfo.processInfo.processIdentifier) is dropped: its gradients for step"))
-        unsafe #expect(end?.code == 3, "\(String(describing: end))")
-        unsafe #expect(end?.sentence.contains("this machine computes wrongly") == true)
+        #expect(end?.code == 3, "\(String(describing: end))")
+        #expect(end?.sentence.contains("this machine computes wrongly") == true)
     }
 
     @Test func `changes nothing when every worker is right`() throws {

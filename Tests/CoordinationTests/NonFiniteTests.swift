@@ -59,4 +59,62 @@ import Testing
         #expect(rig.tell(.computedLocally(step: 0, range: ShardRange(4..<8))).contains(.stepReduced(0)))
         #expect(Set(rig.tell(.beginStep(1)).drops) == ["a", "b"])
     }
+
+    /// A step of two workers' answers, whole, whose sum is not finite.
+    private func overflown(_ change: (inout CoordinatorConfiguration) -> Void = { _ in }) -> CoordinatorRig {
+        var rig = CoordinatorRig(change: change)
+        _ = rig.join("a")
+        _ = rig.join("b")
+        _ = rig.tell(.beginStep(0))
+        _ = rig.fold("a", 0..<4)
+        #expect(rig.fold("b", 4..<8).contains(.stepReduced(0)))
+        #expect(rig.machine.hasUncertainAnswers)
+        return rig
+    }
+
+    @Test func `a sum that is not finite has the coordinator compute every answer, and who said otherwise is dropped`()
+        throws
+    {
+        var rig = overflown()
+        let right = Subtree(first: 4, count: 4)!
+        #expect(rig.tell(.nonFiniteSum(step: 0)).own == [left])
+        let next = rig.computeOwn(0..<4)
+        #expect(next.own == [right] && !next.contains(.stepReduced(0)))
+        let wrong = rig.tell(
+            .computedOwn(step: 0, subtree: right, CoordinatorRig.assembly(4..<8, value: 7)))
+        #expect(wrong.contains(.outvoted("b", step: 0, subtree: right)) && wrong.contains(.restartStep(0)))
+        #expect(wrong.assigned == ["a [0, 8)"])
+        #expect(rig.fold("a", 0..<8).contains(.stepReduced(0)))
+        #expect(rig.machine.counters.stepsReduced == 1 && rig.machine.counters.outvoted == 1)
+    }
+
+    @Test func `where every answer was right the step is whole again, and nobody is asked a third time`() {
+        var rig = overflown()
+        _ = rig.tell(.nonFiniteSum(step: 0))
+        _ = rig.computeOwn(0..<4)
+        #expect(rig.computeOwn(4..<8).contains(.stepReduced(0)))
+        #expect(!rig.machine.hasUncertainAnswers && rig.machine.roster.count == 2)
+        #expect(rig.machine.counters.stepsReduced == 1 && rig.machine.counters.conflicts == 0)
+        #expect(rig.tell(.nonFiniteSum(step: 0)).isEmpty)
+    }
+
+    @Test func `two who have confirmed each other are not believed when the sum is not finite`() {
+        var rig = CoordinatorRig { $0.auditShare = 1 }
+        for worker in ["a", "b"] as [WorkerID] { _ = rig.join(worker) }
+        #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 4)", "b [4, 8)", "b [0, 4)", "a [4, 8)"])
+        for worker in ["a", "b"] as [WorkerID] {
+            for shards in [0..<4, 4..<8] { _ = rig.answer(worker, shards, value: 7) }
+        }
+        _ = rig.tell(.folded(step: 0, subtree: left))
+        #expect(rig.tell(.folded(step: 0, subtree: Subtree(first: 4, count: 4)!)).contains(.stepReduced(0)))
+        #expect(rig.machine.counters.audited == 2)
+        #expect(rig.tell(.nonFiniteSum(step: 0)).own == [left])
+        #expect(rig.join("c").assigned.isEmpty, "a third worker is not asked either")
+        let settled = rig.computeOwn(0..<4)
+        #expect(settled.contains(.outvoted("a", step: 0, subtree: left)) && !settled.contains(.restartStep(0)))
+        let last = rig.computeOwn(4..<8)
+        // The first answers were all a's. What b says is held against c's from here on.
+        #expect(last.contains(.restartStep(0)))
+        #expect(Set(last.assigned) == ["b [0, 4)", "c [4, 8)", "c [0, 4)", "b [4, 8)"])
+    }
 }

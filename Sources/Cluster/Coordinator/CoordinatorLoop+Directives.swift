@@ -42,7 +42,7 @@ extension CoordinatorLoop {
             let outcome =
                 conflict.isSettled
                 ? conflict.first == .coordinator
-                    ? "the coordinator's count" : "a third computation decides"
+                    ? "what the coordinator has computed counts" : "a third computation decides"
                 : "the step was whole by then, with the first one's: lockstep verify says whether that was right"
             noteMember(
                 "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; \(outcome)"

@@ -143,15 +143,7 @@ package final class CoordinatorLoop {
             parameters = nil
             sockets.data.releaseIdleBlocks()
             beginStep(isPlaced: nextPlace != nil)
-            while !isReduced, !shouldStop() {
-                try look(at: sockets, patience: localWork == nil && ownWork == nil ? .milliseconds(50) : .zero)
-                if let failure { throw failure }
-                try computeLocally(beside: sockets, shouldStop)
-            }
-            guard isReduced else { break }
-            parameters?.conclude()
-            nextPlace = parameters?.openNextPlace()
-            let report = trainer.finishStep(at: nextPlace)
+            guard let report = try finishStep(at: &nextPlace, beside: sockets, shouldStop) else { break }
             let rest = try Trace.span(.record) { try stepDone(report, workerCounts) }
             TraceLog.flush()
             if let rest { try carryOut(rest, beside: sockets) }
@@ -173,6 +165,32 @@ package final class CoordinatorLoop {
             note("rejected: \(kinds.joined(separator: ", "))")
         }
         try sockets.close()
+    }
+
+    /// Waits for the step's sum and updates the parameters with it.
+    ///
+    /// - Returns: nil when the run is to stop before that.
+    private func finishStep(
+        at place: inout ParameterPlace?, beside sockets: borrowing CoordinatorSockets, _ shouldStop: () -> Bool
+    ) throws -> StepReport? {
+        while true {
+            while !isReduced, !shouldStop() {
+                try look(at: sockets, patience: localWork == nil && ownWork == nil ? .milliseconds(50) : .zero)
+                if let failure { throw failure }
+                try computeLocally(beside: sockets, shouldStop)
+            }
+            guard isReduced else { return nil }
+            parameters?.conclude()
+            place = parameters?.openNextPlace()
+            let report = trainer.finishStep(at: place)
+            guard let part = report.nonFinite, machine.hasUncertainAnswers else { return report }
+            noteMember(
+                "step \(report.step): \(part) is not finite in the sum of answers that were; they are computed again here"
+            )
+            isReduced = false
+            parameters?.keepPlace()
+            perform(.nonFiniteSum(step: trainer.step))
+        }
     }
 
     /// Does what takes long between two steps while workers are answered: a validation may take longer than their patience.

@@ -34,6 +34,11 @@ final class Publication {
         return memory.parameterPlace(of: trainer.step + 1).block
     }
 
+    /// The update did not come about: workers may still use those of this step.
+    func keepPlace() {
+        if shared != nil { memory?.sign(trainer.step) }
+    }
+
     /// A stream that has not begun.
     func stream(to worker: WorkerID) -> OutgoingStream {
         guard let memory, memory.answers(of: worker) != nil else {

@@ -16,6 +16,8 @@ package enum CoordinatorEvent: Sendable {
     case unusable(step: UInt64, subtree: Subtree, reason: String)
     /// The answer of a `fold` directive holds numbers that are not finite: it is computed again here, where no worker can be at fault.
     case nonFinite(step: UInt64, subtree: Subtree, part: String)
+    /// The sum of all shards is not finite, though every answer in it was: see `hasUncertainAnswers`.
+    case nonFiniteSum(step: UInt64)
     /// The sums of a `computeLocally` directive are in the reduction tree.
     case computedLocally(step: UInt64, range: ShardRange)
     /// The answer of a `computeOwn` directive is at hand; it stays there until `foldOwn` or `discardOwn`.

@@ -2,8 +2,8 @@
 ///
 /// A subtree under audit is folded only once two computations agree. When the first two differ a third one decides: by another
 /// worker, or by the coordinator itself where there is none. Without audits a straggler's answer may differ from the one that counts:
-/// the coordinator itself decides then. Who is outvoted is dropped, and what it has answered for the step and nobody has confirmed is
-/// computed again.
+/// the coordinator itself decides then, and where the sum of finite answers is not. Who is outvoted is dropped, and what it has answered
+/// for the step and nobody has confirmed is computed again.
 extension CoordinatorMachine {
     mutating func chooseForAudit(_ range: ShardRange) {
         guard AuditChoice(share: configuration.auditShare, run: configuration.run).includes(range, of: progress!.step)
@@ -50,8 +50,28 @@ extension CoordinatorMachine {
             progress!.answers[subtree] = first
             compareOthers(with: first, at: subtree)
         }
-        // Without audits nobody is asked but the coordinator: two who agree may be in league.
-        if configuration.auditShare > 0, let right = audit.verdict { settle(subtree, right, isOwn: false) }
+        if asksWorkers, let right = audit.verdict { settle(subtree, right, isOwn: false) }
+    }
+
+    /// Whether workers settle what is in question. Without audits nobody is asked but the coordinator: two who agree may be in league.
+    private var asksWorkers: Bool { configuration.auditShare > 0 && progress?.isSumInQuestion == false }
+
+    /// Whether a sum that is not finite may be a worker's doing: the coordinator has not computed all that is in it.
+    package var hasUncertainAnswers: Bool { progress?.answers.values.contains { !$0.isCertain } ?? false }
+
+    /// The sum of a step that was whole is not finite: the coordinator computes each answer in it, and who said otherwise goes.
+    ///
+    /// The step is whole again when all were right, or when it has been computed without whoever was not.
+    mutating func nonFiniteSum(_ step: UInt64) {
+        guard progress?.step == step, progress!.isReduced, hasUncertainAnswers else { return }
+        progress!.isReduced = false
+        counters.stepsReduced -= 1
+        progress!.isSumInQuestion = true
+        for (subtree, first) in progress!.answers where !first.isCertain {
+            progress!.answers[subtree]!.isConfirmed = false
+            progress!.audits[subtree] = Audit(of: first)
+        }
+        noteMovement()
     }
 
     /// Another's answer differs from the first: a third computation decides, unless one has, or it is too late.
@@ -66,9 +86,7 @@ extension CoordinatorMachine {
                         isSettled: isSettled)))
         }
         guard isSettled, !first.isConfirmed, progress!.audits[subtree] == nil else { return }
-        progress!.audits[subtree] = Audit(votes: [
-            Audit.Vote(worker: first.worker, assembly: first.assembly, isStored: false)
-        ])
+        progress!.audits[subtree] = Audit(of: first)
     }
 
     /// The coordinator's own answer for a subtree is at hand: it decides where the subtree is in question, and counts where there is no
@@ -81,7 +99,7 @@ extension CoordinatorMachine {
         if progress!.audits[subtree] != nil { return settle(subtree, assembly, isOwn: true) }
         if let first = progress!.answers[subtree] { return compareOwn(assembly, with: first, at: subtree) }
         guard !progress!.isOwnVoid else { return directives.append(.discardOwn(step: step, subtree: subtree)) }
-        let own = FirstAnswer(worker: .coordinator, assembly: assembly, isConfirmed: true)
+        let own = FirstAnswer(worker: .coordinator, assembly: assembly, isConfirmed: true, isCertain: true)
         progress!.answers[subtree] = own
         counters.shardsComputedLocally += subtree.count
         directives.append(.foldOwn(step: step, subtree: subtree))
@@ -125,14 +143,17 @@ extension CoordinatorMachine {
                 progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, isConfirmed: true)
                 directives.append(.fold(step: step, subtree: subtree, from: chosen.worker))
             } else if isOwn {
-                progress!.answers[subtree] = FirstAnswer(worker: .coordinator, assembly: right, isConfirmed: true)
+                progress!.answers[subtree] = FirstAnswer(
+                    worker: .coordinator, assembly: right, isConfirmed: true, isCertain: true)
                 directives.append(.foldOwn(step: step, subtree: subtree))
             } else {
                 // The bytes that two agree on came while a third answer was thought to be the one, and were not kept.
                 forgetAnswers(for: subtree)
             }
         } else {
-            if isRight { progress!.answers[subtree]!.isConfirmed = true }
+            if isRight {
+                (progress!.answers[subtree]!.isConfirmed, progress!.answers[subtree]!.isCertain) = (true, isOwn)
+            }
             if isOwn { directives.append(.discardOwn(step: step, subtree: subtree)) }
         }
 
@@ -141,7 +162,9 @@ extension CoordinatorMachine {
             if outvote(vote.worker, subtree) { mustRestart = true }
         }
         if outvotePartials(of: subtree, not: right) { mustRestart = true }
-        if mustRestart { restart() } else { noteWhole() }
+        if mustRestart { progress!.isSumWrong = true }
+        guard progress!.isSumWrong else { return noteWhole() }
+        if !progress!.isSumInQuestion || progress!.audits.isEmpty { restart() }
     }
 
     /// Drops whoever has begun an answer that is wrong: what has come of one that has not ended, and may never, is as telling.
@@ -214,6 +237,7 @@ extension CoordinatorMachine {
         directives.append(.restartStep(step))
         discardVotes()
         progress!.answers = [:]
+        (progress!.isSumInQuestion, progress!.isSumWrong) = (false, false)
         progress!.counted = 0
         var pending = ShardSet(ShardRange(first: 0, count: configuration.shards))
         if let local = progress!.local { pending.remove(local.shards) }
@@ -235,7 +259,7 @@ extension CoordinatorMachine {
     mutating func giveOutAudits() {
         guard let step = progress?.step else { return }
         for subtree in subtreesInQuestion() {
-            guard configuration.auditShare > 0 else {
+            guard asksWorkers else {
                 if progress!.own == nil { computeOwn(subtree) }
                 continue
             }

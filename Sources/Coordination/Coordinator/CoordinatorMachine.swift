@@ -53,6 +53,7 @@ package struct CoordinatorMachine: Sendable {
         case .folded(let step, let subtree): folded(step, subtree)
         case .unusable(let step, let subtree, let reason): unusable(step, subtree, reason)
         case .nonFinite(let step, let subtree, let part): nonFinite(step, subtree, part)
+        case .nonFiniteSum(let step): nonFiniteSum(step)
         case .computedLocally(let step, let range): computedLocally(step, range)
         case .computedOwn(let step, let subtree, let assembly): computedOwn(step, subtree, assembly)
         case .workerExited(let worker): lose(worker, .exited)

@@ -106,6 +106,10 @@ struct StepProgress: Sendable {
     var audited = ShardSet()
     /// Subtrees whose answers are in question.
     var audits: [Subtree: Audit] = [:]
+    /// Whether all are, since their sum is not finite: then only what the coordinator computes itself is believed.
+    var isSumInQuestion = false
+    /// Whether an answer in it was found wrong since: the sum is begun anew when all of them have been looked at.
+    var isSumWrong = false
     /// What the coordinator is computing itself to decide, or because whoever holds it does not answer.
     var own: Subtree?
     /// Whether what it is computing so is in the tree, or will be, in another way.
@@ -120,6 +124,8 @@ struct FirstAnswer: Sendable {
     var isHeld = false
     /// Whether another computation has given the same.
     var isConfirmed = false
+    /// Whether the coordinator's own has.
+    var isCertain = false
     var isFolded = false
 }
 

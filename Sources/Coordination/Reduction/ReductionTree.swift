@@ -92,6 +92,9 @@ package struct ReductionTree<Payload> {
         return sums[place].take()
     }
 
+    /// The sum of all shards, which stays in the tree; nil when all of them are empty, or not every one is counted.
+    package var root: Payload? { isWhole ? sums[node(of: Subtree.root(of: shards))] : nil }
+
     /// Takes the sum of all shards; nil when all of them are empty.
     ///
     /// - Precondition: `isWhole`.

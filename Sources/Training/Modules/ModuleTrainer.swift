@@ -139,13 +139,15 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
     package func finishStep(at place: ParameterPlace?) -> StepReport {
         if let learningRate { update.optimizer.learningRate = learningRate(step) }
         let done = update.finish(clipNorm: clipNorm, at: place)
+        let report = StepReport(
+            step: step + 1, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,
+            learningRate: Float(update.optimizer.learningRate), batch: 0, checksums: done.checksums,
+            nonFinite: done.nonFinite)
+        guard done.nonFinite == nil else { return report }
         step += 1
         current = 0
         batch = []
-        return StepReport(
-            step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm,
-            learningRate: Float(update.optimizer.learningRate), batch: 0, checksums: done.checksums,
-            nonFinite: done.nonFinite)
+        return report
     }
 
     /// Each model is used by one thread at a time.

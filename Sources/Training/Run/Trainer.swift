@@ -151,14 +151,16 @@ package final class Trainer {
         optimizer.learningRate = Double(learningRate)
         thaw()
         let done = update.finish(clipNorm: configuration.clipNorm, at: place)
-        step += 1
-        carried = nextState
-        CrashPoint.reached(.updated, step: step)
-        defer { batch = nil }
-        return StepReport(
-            step: step, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
+        let report = StepReport(
+            step: step + 1, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
             batch: batch.map(Self.checksum) ?? 0, checksums: done.checksums,
             nonFinite: done.nonFinite)
+        guard done.nonFinite == nil else { return report }
+        step += 1
+        carried = nextState
+        batch = nil
+        CrashPoint.reached(.updated, step: step)
+        return report
     }
 
     private static func checksum(_ batch: TokenBatch) -> UInt64 {

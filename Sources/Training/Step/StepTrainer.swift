@@ -46,6 +46,9 @@ package protocol StepTrainer: AnyObject {
     var updateThreads: Int { get set }
     /// Copies some of the parameters, `[P]`, as they are sent, to `place` of a block.
     func exportParameters(_ range: Range<Int>, into block: Storage, at place: Int)
+    /// Updates the parameters with the step's sum. One that is not finite changes nothing: the step is not over then, and its sum can be
+    /// begun anew, or asked for again.
+    ///
     /// - Parameter place: where the new parameters are to lie; nil for where it suits.
     func finishStep(at place: ParameterPlace?) -> StepReport
     /// Floats of the packed forms of the parameters.

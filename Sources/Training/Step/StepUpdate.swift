@@ -38,7 +38,7 @@ struct StepUpdate {
         /// The gradient's global norm before clipping.
         let norm: Float
         let checksums: StepChecksums
-        /// What is not a finite number, the loss or the gradient of a parameter: nothing was updated then.
+        /// What is not a finite number, the loss or the gradient of a parameter: nothing was updated then, and the sum is still there.
         var nonFinite: String?
     }
 
@@ -86,7 +86,7 @@ struct StepUpdate {
     }
 
     private mutating func update(clipNorm: Float, at place: ParameterPlace?) -> Done {
-        guard let root = tree.takeRoot() else { fatalError("finishStep: no shard of the step had rows") }
+        guard let root = tree.root else { fatalError("finishStep: no shard of the step had rows") }
         let divisor = Float(max(root.tokens, 1))
         let gradients = layout.gradients(dense: root.storage, tables: root.tables)
         let norm = GradientNorm.norm(of: gradients, divisor: divisor, team: team)
@@ -99,6 +99,7 @@ struct StepUpdate {
                 loss: loss, tokens: root.tokens, norm: norm,
                 checksums: StepChecksums(gradient: [], parameters: [], shards: []), nonFinite: part)
         }
+        _ = tree.takeRoot()
         let clip = clipNorm > 0 ? GradientNorm.clipFactor(norm: norm, bound: clipNorm) : 1
         let trace = optimizer.step(
             gradients: gradients, divisor: divisor, clip: clip, team: team, place: place?.values

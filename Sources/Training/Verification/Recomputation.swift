@@ -83,7 +83,7 @@ struct Recomputation {
                     note(found, closedBy: line)
                     damage = nil
                 }
-                let own = try nextEntry(hashing: line.entry.parametersSHA256 != nil)
+                guard let own = try nextEntry(hashing: line.entry.parametersSHA256 != nil) else { return }
                 try compare(line.entry, own.entry)
                 head = line.hash
                 if result.finding == nil { try compareFiles(own.report) }
@@ -104,7 +104,7 @@ struct Recomputation {
 
     /// Computes the next step, whose line is missing or damaged, and compares what else speaks of it.
     private mutating func computeMissing(_ progressed: (_ step: UInt64, _ last: UInt64) -> Void) throws {
-        let own = try nextEntry(hashing: nil)
+        guard let own = try nextEntry(hashing: nil) else { return }
         head = Self.hash(own.entry, after: head)
         try compareFiles(own.report)
         progressed(trainer.step, result.steps.upperBound)
@@ -118,10 +118,16 @@ struct Recomputation {
     /// Computes the next step.
     ///
     /// - Parameter hashing: whether its line has the parameters' SHA-256; nil for what the run's settings say.
-    private mutating func nextEntry(hashing: Bool?) throws -> (entry: LedgerEntry, report: StepReport) {
+    /// - Returns: nil where its numbers leave the range, so that no run can have gone on from there: that is the finding then.
+    private mutating func nextEntry(hashing: Bool?) throws -> (entry: LedgerEntry, report: StepReport)? {
         trainer.beginStep()
         trainer.compute(trainer.wholeStep, threads: verification.threads)
         let report = trainer.finishStep()
+        if let part = report.nonFinite {
+            result.finding =
+                "step \(report.step): \(part) is not finite when it is computed again, and the run went on from there"
+            return nil
+        }
         let hash = hashing ?? trainer.isCheckpointStep ? parametersSHA256(trainer.computer.model.namedTensors) : nil
         return (LedgerEntry(report, parametersSHA256: hash), report)
     }

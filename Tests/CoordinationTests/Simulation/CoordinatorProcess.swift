@@ -133,6 +133,12 @@ final class CoordinatorProcess {
         return try tell(.computedOwn(step: UInt64(step), subtree: subtree, assembly), at: now)
     }
 
+    /// Says that the sum is not finite, where that may be a worker's doing; nil where it is finite.
+    func doubtSum(at now: Instant) throws -> Output? {
+        guard truth.plan.doubtsSums, machine.hasUncertainAnswers, isTainted || step % 3 == 0 else { return nil }
+        return try tell(.nonFiniteSum(step: UInt64(step)), at: now)
+    }
+
     /// Makes the step's update and says what the ledger is to hold of it.
     func update(after head: UInt64) -> SimulatedMathematics.LedgerLine {
         state = SimulatedMathematics.updated(state, with: root)
@@ -228,7 +234,7 @@ final class CoordinatorProcess {
                 guard Int(step) == self.step, counted.count == truth.plan.shards, tree.isWhole else {
                     throw fault("step \(step) is reduced with \(counted.count) of \(truth.plan.shards) shards")
                 }
-                root = tree.takeRoot()
+                root = tree.root
                 isTainted = hasWrongAnswer
                 output.isReduced = true
             case .computeLocally(let step, let range):

@@ -70,6 +70,9 @@ struct FaultPlan {
     /// The share of ranges that is computed twice on purpose.
     var auditShare = 0.0
 
+    /// Whether the sum of a step is not finite where a wrong answer is in it, and in every third step besides.
+    var doubtsSums = false
+
     /// Whether the end is watched until the last worker has gone.
     var waitsForWorkers = false
 
@@ -92,7 +95,7 @@ struct FaultPlan {
             : (silentWorkers + 2)
                 * (overdueAfter + .seconds(5) + 8 * shards * slowest + min(fallbackAfter, .seconds(10)))
         return healsAt + longest + stallAfter + .seconds(60) + min(fallbackAfter, .seconds(10)) + silence
-            + (auditShare > 0 || hasLiar ? 4 : 1) * (steps + 2) * step
+            + (auditShare > 0 || hasLiar || doubtsSums ? 4 : 1) * (steps + 2) * step
     }
 
     /// How much may be on its way at once.
@@ -123,6 +126,7 @@ struct FaultPlan {
         // Drawn apart: the rest of the trial is what it would be without.
         var others = generator
         plan.silenceWorkers(using: &others)
+        plan.doubtSums(using: &others)
         return plan
     }
 
@@ -134,6 +138,12 @@ struct FaultPlan {
         overdueAfter = [.seconds(1), .seconds(10)].randomElement(using: &generator)!
         // They hear no word of an end either.
         if silentWorkers > 0 { waitsForWorkers = false }
+    }
+
+    private mutating func doubtSums(using generator: inout SeededGenerator) {
+        doubtsSums = !hasLiar && generator.chance(0.2)
+        guard doubtsSums, wrongWorkers == 0, silentWorkers == 0, generator.chance(0.5) else { return }
+        wrongWorkers = Int.random(in: 1...2, using: &generator)
     }
 
     /// About what a step takes when nothing is in its way.

@@ -43,6 +43,8 @@ struct Simulation {
         var powerCuts = 0
         var conflicts = 0
         var flips = 0
+        /// Sums that were said not to be finite.
+        var doubts = 0
         /// Ranges whose workers never answer.
         var silent = 0
         var largestQueue = 0
@@ -170,6 +172,8 @@ struct Simulation {
     mutating func count(_ fault: Fault) { tally.faults[fault, default: 0] += 1 }
     mutating func countPowerCut() { tally.powerCuts += 1 }
     mutating func countConflict() { tally.conflicts += 1 }
+    mutating func countDoubt() { tally.doubts += 1 }
+
     mutating func slip() { (tally.hasSlipped, isFinished) = (true, true) }
     mutating func countFlip() { tally.flips += 1 }
     mutating func countSilence() { tally.silent += 1 }

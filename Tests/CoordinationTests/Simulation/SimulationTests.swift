@@ -19,7 +19,7 @@ import Testing
         for fault in Simulation.Fault.allCases { #expect(totals.faults[fault, default: 0] > 100, "\(fault)") }
         #expect(totals.powerCuts > 100 && totals.flips > 100 && totals.conflicts > 5)
         #expect(totals.lost > 100 && totals.repeated > 100 && totals.equal > 20 && totals.local > 100)
-        #expect(totals.silent > 100)
+        #expect(totals.silent > 100 && totals.doubts > 100)
         #expect(totals.audited > 100 && totals.outvoted > 20 && totals.restarted > 0 && totals.slipped > 5)
         for reason in [
             CoordinatorCounters.Stale.incarnation, .session, .step, .unassigned, .repeatedFrame, .unknownSender,
@@ -98,6 +98,7 @@ import Testing
         var outvoted = 0
         var restarted = 0
         var slipped = 0
+        var doubts = 0
         var silent = 0
         var stale: [CoordinatorCounters.Stale: Int] = [:]
 
@@ -111,6 +112,7 @@ import Testing
             conflicts += tally.conflicts
             flips += tally.flips
             if tally.hasSlipped { slipped += 1 }
+            doubts += tally.doubts
             silent += tally.silent
             for counters in tally.counters {
                 lost += counters.lost
@@ -129,7 +131,7 @@ import Testing
                 + "\(faults.values.reduce(0, +)) faults in time, \(powerCuts) power cuts, \(flips) flipped bits, "
                 + "\(lost) workers lost, \(repeated) ranges repeated, \(equal) equal second answers, "
                 + "\(silent) ranges never answered, \(conflicts) differing ones, \(audited) answers audited, \(outvoted) workers outvoted, "
-                + "\(restarted) steps begun anew, \(slipped) wrong answers that nobody was asked twice for; of the time to end in they took at most "
+                + "\(doubts) sums not finite, \(restarted) steps begun anew, \(slipped) wrong answers that nobody was asked twice for; of the time to end in they took at most "
                 + shares.sorted { $0.share > $1.share }.prefix(5).map { "\(Int($0.share * 100)) % (\($0.seed))" }
                 .joined(separator: ", ")
         }

@@ -13,7 +13,10 @@ struct Audit: Sendable {
     /// With more answers than that, each of them different, only the coordinator's own is believed.
     static let voteLimit = 3
 
-    init(votes: [Vote] = []) { self.votes = votes }
+    init() { votes = [] }
+
+    /// - Parameter first: an answer that is in the tree already.
+    init(of first: FirstAnswer) { votes = [Vote(worker: first.worker, assembly: first.assembly, isStored: false)] }
 
     mutating func add(_ vote: Vote) { votes.append(vote) }
 
