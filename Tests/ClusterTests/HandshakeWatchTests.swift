@@ -65,4 +65,28 @@ import Testing
         watch.note(.connected, at: .milliseconds(5100))
         #expect(watch.verdict(at: .seconds(7)) == nil && watch.verdict(at: .milliseconds(7100)) != nil)
     }
+
+    @Test func `without keys, one who shakes hands and answers no hello is no coordinator`() throws {
+        var watch = try watch(hasKeys: false)
+        watch.note(.connected, at: .zero)
+        watch.note(.handshakeSucceeded, at: .seconds(1))
+        #expect(watch.verdict(at: .seconds(8)) == nil && watch.isUndecided(at: .seconds(8)))
+        #expect(watch.verdict(at: .milliseconds(8100))?.contains("does not answer a worker's hello") == true)
+        // Whoever has said anything is one; the next connection begins anew.
+        watch.hasHeard = true
+        #expect(watch.verdict(at: .seconds(60)) == nil)
+        watch.hasHeard = false
+        watch.note(.disconnected, at: .seconds(60))
+        #expect(watch.verdict(at: .seconds(61)) == nil)
+        watch.note(.connected, at: .seconds(61))
+        watch.note(.handshakeSucceeded, at: .seconds(62))
+        #expect(watch.verdict(at: .seconds(69)) == nil && watch.verdict(at: .seconds(70)) != nil)
+    }
+
+    @Test func `with keys, whoever has shaken hands is the coordinator, and is waited for`() throws {
+        var watch = try watch()
+        watch.note(.connected, at: .zero)
+        watch.note(.handshakeSucceeded, at: .zero)
+        #expect(watch.verdict(at: .seconds(100)) == nil && !watch.isUndecided(at: .seconds(1)))
+    }
 }

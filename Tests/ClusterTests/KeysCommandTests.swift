@@ -363,6 +363,15 @@ struct `The keys` {
         #expect(live.process.wait().code == 143)
     }
 
+    @Test func `are not there, and neither is a coordinator that answers: the worker ends with one line`() throws {
+        let mute = try Socket(.router, in: sharedContext.get(), options: .data())
+        let endpoint = try mute.bind(Endpoint("tcp://127.0.0.1:*"))
+        let outcome = try Workplace().run(["worker", "--connect", "\(endpoint)"])
+        #expect(outcome.code == 3 && outcome.errors.contains("does not answer a worker's hello"), "\(outcome)")
+        #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome)")
+        try mute.close(linger: .zero)
+    }
+
     @Test func `let a worker wait where nobody listens, which says so`() throws {
         let place = try Workplace()
         let keys = "\(place.path)/keys"

@@ -11,6 +11,8 @@ package struct HandshakeWatch {
     private let isChild: Bool
     /// Whether this worker has been welcomed before: the coordinator may be stopped, or start again, and something else may answer for it.
     package var isEstablished = false
+    /// Whether a message of a coordinator's has come over this socket, whatever it said.
+    package var hasHeard = false
 
     /// Connections that the other end closed within their handshakes since the last good one, and those in which it said so little for so
     /// long that libzmq gave them up. One that broke, as one that a coordinator under attack had to end does, proves nothing.
@@ -18,6 +20,8 @@ package struct HandshakeWatch {
     private var standstills = 0
     /// When a connection first stood without a handshake, since the last good one.
     private var waitingSince: Duration?
+    /// Since when a connection stands whose handshake has succeeded.
+    private var shakenSince: Duration?
     /// Whether a connection stands of whose handshake nothing has been heard.
     private var isShakingHands = false
     private var sentence: String?
@@ -49,6 +53,7 @@ package struct HandshakeWatch {
             isShakingHands = true
         case .handshakeSucceeded:
             startOver()
+            shakenSince = now
             rebuff = nil
         case .handshakeFailed(.refused):
             (isShakingHands, isGivenUp) = (false, true)
@@ -59,7 +64,9 @@ package struct HandshakeWatch {
             if number == EPIPE { closings += 1 } else if !Self.breaks.contains(number) { standstills += 1 }
             isShakingHands = false
         // Bytes that do not even begin a handshake: libzmq has no other word for them.
-        case .disconnected: if isShakingHands { noteViolation() }
+        case .disconnected:
+            shakenSince = nil
+            if isShakingHands { noteViolation() }
         // Nobody listens: whoever was there is gone.
         case .closed: startOver()
         case .accepted, .bindFailed, .acceptFailed, .stopped: break
@@ -71,10 +78,15 @@ package struct HandshakeWatch {
     package func isUndecided(at now: Duration) -> Bool {
         guard !isChild else { return false }
         // A little longer, so that the verdict comes first.
-        return waitingSince.map { now - $0 <= Self.longestWait + .milliseconds(500) } ?? false
+        return (waitingSince ?? muteSince).map { now - $0 <= Self.longestWait + .milliseconds(500) } ?? false
     }
 
-    private mutating func startOver() { (closings, standstills, waitingSince, isShakingHands) = (0, 0, nil, false) }
+    /// Since when somebody stands there who speaks ZeroMQ and has not answered a hello. With keys it is the coordinator, whatever keeps it.
+    private var muteSince: Duration? { hasKeys || isEstablished || hasHeard ? nil : shakenSince }
+
+    private mutating func startOver() {
+        (closings, standstills, waitingSince, shakenSince, isShakingHands) = (0, 0, nil, nil, false)
+    }
 
     private mutating func noteViolation() {
         (isShakingHands, isGivenUp) = (false, true)
@@ -86,6 +98,9 @@ package struct HandshakeWatch {
     package func verdict(at now: Duration) -> String? {
         guard !isChild else { return nil }
         if let sentence { return sentence }
+        if let muteSince, now - muteSince > Self.longestWait {
+            return "\(endpoint) does not answer a worker's hello: it is no coordinator, or one that stands still"
+        }
         guard let waitingSince, !isEstablished else { return nil }
         // Without keys a tunnel whose far end is not there yet looks the same.
         let isAnswered = standstills > 0 || closings >= Self.mostClosings

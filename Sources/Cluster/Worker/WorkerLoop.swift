@@ -37,6 +37,8 @@ package final class WorkerLoop {
     private let clock = ContinuousClock()
     private let begun: ContinuousClock.Instant
     private var isWaiting: Bool
+    /// Whether a message has come over the connection at hand.
+    private var hasHeard = false
     /// How long a connection may bring no word before another is made.
     private let reconnectsAfter: Duration
 
@@ -107,6 +109,7 @@ package final class WorkerLoop {
         try bounds.watch(socket, isEncrypted: keys != nil, tells: true)
         try bounds.start(in: context)
         var hasToldOfCut = false
+        hasHeard = false
         var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil, isChild: parent != nil)
         try socket.connect(endpoint)
         let connected = clock.now - begun
@@ -122,7 +125,7 @@ package final class WorkerLoop {
             if let arrived { try take(arrived, socket, context) }
             if clock.now - lastTick > .milliseconds(100) {
                 lastTick = clock.now
-                handshake.isEstablished = run != .none
+                (handshake.isEstablished, handshake.hasHeard) = (run != .none, hasHeard)
                 for event in bounds.takeEvents() { handshake.note(event, at: lastTick - begun) }
                 // Once a socket: whoever sends too much may do so again and again.
                 if case .waitingBytes(let count)? = try bounds.takeNews().cuts.first?.reason, !hasToldOfCut {
@@ -163,6 +166,7 @@ package final class WorkerLoop {
             case .failure(let error): try perform(.undecodable(error), socket, context)
             case .success(let (message, payload)):
                 self.payload = payload
+                hasHeard = true
                 try perform(.received(message), socket, context)
                 self.payload = nil
             }
