@@ -48,7 +48,7 @@ struct RunPlace: ~Copyable {
             observer: observer, threads: 1)
     }
 
-    func resume(_ name: String, observer: Listener = Listener()) throws -> RunSession {
+    func resume(_ name: String, observer: any ProgressObserver = Listener()) throws -> RunSession {
         // A process that another test is starting just now has a copy of every lock until it has begun.
         for _ in 0..<200 {
             do { return try RunSession.resume(at: "\(path)/\(name)", observer: observer, threads: 1) } catch let error

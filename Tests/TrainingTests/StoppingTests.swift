@@ -8,22 +8,45 @@ import Training
         let place = try RunPlace()
         var configuration = try place.configuration()
         configuration.validationEvery = 5
+        try place.begin("run", configuration).train(upTo: 3)
         let holder = Holder()
         let listener = Hearer { if $0.contains("is given up") { holder.release() } }
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.resume("run", observer: listener)
         try FileFaults.$observer.withValue(holder) {
-            try session.step(upTo: 4)
+            try session.step(upTo: 7)
             _ = try session.finish(stopped: .zero)
         }
         #expect(
             listener.notes == [
-                "the checkpoint of step 3, which was being written, is given up for that of step 4"
+                "the checkpoint of step 6, which was being written, is given up for that of step 7"
             ])
         #expect(
-            try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/run/checkpoints") == ["step-00000004"])
-        #expect(try place.bytes("run/latest") == Array("4\n".utf8))
+            try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/run/checkpoints").sorted()
+                == ["step-00000003", "step-00000007"])
+        #expect(try place.bytes("run/latest") == Array("7\n".utf8))
+    }
+
+    @Test func `the first that the run has is written to its end, and the last step after it`() throws {
+        let place = try RunPlace()
+        let holder = Holder()
+        let listener = Hearer { _ in }
+        let configuration = try place.configuration()
+        let session = try RunSession.begin(
+            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
+            observer: listener, threads: 1)
+        try FileFaults.$observer.withValue(holder) {
+            // Not validated: it is none that may be the best.
+            try session.step(upTo: 4)
+            Thread.detachNewThread {
+                usleep(100_000)
+                holder.release()
+            }
+            _ = try session.finish(stopped: .zero)
+        }
+        #expect(listener.notes == [])
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: "\(place.path)/run/checkpoints").sorted()
+                == ["step-00000003", "step-00000004"])
     }
 
     @Test func `one that may be the best is written to its end, and the last step after it`() throws {

@@ -1,9 +1,9 @@
 /// What is saved, and what is said, when a run is asked to stop.
 ///
 /// A stop is to be over within 5 s. What can be done for that is done: a checkpoint of an earlier step that is being written is given
-/// up where the new one takes its place, and none is written where to compute the steps again takes less time than to write it and it
-/// would not be over in time. One that takes longer for all that is written to its end: the steps in it are worth more than the time,
-/// and whoever does not think so ends it with a second signal.
+/// up where the new one takes its place and an older one is there until then, and none is written where to compute the steps again takes
+/// less time than to write it and it would not be over in time. One that takes longer for all that is written to its end: the steps in
+/// it are worth more than the time, and whoever does not think so ends it with a second signal.
 extension RunSession {
     /// How long a stop is to take at most, from the signal on.
     static let stopTime: Duration = .seconds(5)
@@ -55,8 +55,10 @@ extension RunSession {
         }
     }
 
-    /// Whether a checkpoint that is being written is none that the run keeps as its best.
+    /// Whether a checkpoint that is being written is none that the run keeps as its best, and not its first.
     private func isDispensable(_ writing: CheckpointWriter.Writing) throws -> Bool {
+        // A second signal, or a kill, while the next is written is to cost what came after the one before, not the whole run.
+        guard writer.newest != nil else { return false }
         guard let loss = writing.validationLoss, !loss.isNaN else { return true }
         return try held.checkpoints.leastValidationLoss().map { loss >= $0 } ?? false
     }
