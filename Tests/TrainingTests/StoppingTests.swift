@@ -49,6 +49,58 @@ import Training
                 == ["step-00000003", "step-00000004"])
     }
 
+    @Test func `a wait for the checkpoint before that of the last step is said too`() throws {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        let holder = Holder()
+        let listener = Hearer { if $0.contains("step 3 is still being saved") { holder.release() } }
+        let session = try RunSession.begin(
+            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
+            observer: listener, threads: 1)
+        try FileFaults.$observer.withValue(holder) {
+            try session.step(upTo: 4)
+            // Where nothing is said the test is to end all the same.
+            Thread.detachNewThread {
+                sleep(20)
+                holder.release()
+            }
+            _ = try session.finish(stopped: .seconds(6))
+        }
+        let sentence = try #require(listener.notes.first)
+        #expect(sentence.hasPrefix("step 3 is still being saved, "), "\(sentence)")
+        #expect(sentence.hasSuffix("; a second signal ends it at once, and the run begins again then"))
+    }
+
+    @Test func `so is one for a checkpoint after which none is written`() throws {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        let holder = Holder()
+        let listener = Hearer { if $0.contains("step 6 is still being saved") { holder.release() } }
+        let session = try RunSession.begin(
+            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
+            observer: listener, threads: 1)
+        try FileFaults.$observer.withValue(SlowDisk()) {
+            try session.step(upTo: 3)
+            while (try? place.bytes("run/latest")) == nil { usleep(10_000) }
+            // The thread that wrote it says so a moment later.
+            usleep(100_000)
+        }
+        try FileFaults.$observer.withValue(holder) {
+            try session.step(upTo: 7)
+            Thread.detachNewThread {
+                sleep(20)
+                holder.release()
+            }
+            _ = try session.finish(stopped: .seconds(6))
+        }
+        #expect(listener.notes.count == 2)
+        let sentence = try #require(listener.notes.first)
+        #expect(sentence.hasPrefix("step 6 is still being saved, "), "\(sentence)")
+        #expect(sentence.hasSuffix("; a second signal ends it at once, and the run goes on from step 3 then"))
+        #expect(listener.notes.last?.hasPrefix("step 7 is not saved: ") == true)
+        #expect(try place.bytes("run/latest") == Array("6\n".utf8))
+    }
+
     @Test func `one that may be the best is written to its end, and the last step after it`() throws {
         let place = try RunPlace()
         var configuration = try place.configuration()

@@ -8,17 +8,22 @@ extension RunSession {
     /// How long a stop is to take at most, from the signal on.
     static let stopTime: Duration = .seconds(5)
 
-    /// Begins to save the last step of a run that was asked to stop so long ago, if that is worth it.
-    func beginSavingStopped(_ age: Duration) throws {
+    /// Begins to save the last step of a run that was asked to stop, if that is worth it.
+    ///
+    /// - Parameter deadline: when the stop is to be over.
+    func beginSavingStopped(by deadline: ContinuousClock.Instant) throws {
         guard lastSaved != trainer.step, trainer.step > 0 else { return }
-        let writing = writer.writing
+        if let writing = writer.writing, try !isDispensable(writing) {
+            // How long that takes says how long the next will.
+            try finishSaving(by: deadline)
+        }
         let bytes = try checkpointFiles().reduce(0) { $0 + $1.byteCount }
         let saving = writer.speed.map { Duration.seconds(Double(bytes) / $0) }
-        let kept = writing?.step ?? writer.newest
+        let kept = writer.writing?.step ?? writer.newest
         if let saving, let kept, let step = pace.recentStep,
-            !LastCheckpoint.isWorthIt(saving, left: Self.stopTime - age, steps: trainer.step - kept, each: step)
+            !LastCheckpoint.isWorthIt(saving, left: deadline - .now, steps: trainer.step - kept, each: step)
         {
-            try writer.wait()
+            try finishSaving(by: deadline)
             // What the summary is to bear out must be there after a power cut.
             try held.synchronizeLines()
             observer.note(
@@ -26,7 +31,7 @@ extension RunSession {
             )
             return
         }
-        if let writing, try isDispensable(writing) {
+        if let writing = writer.writing {
             writing.meter.giveUp()
             observer.note(
                 "the checkpoint of step \(writing.step), which was being written, is given up for that of step \(trainer.step)"
@@ -35,11 +40,12 @@ extension RunSession {
         try save()
     }
 
-    /// Waits for the checkpoint of a run that was asked to stop so long ago, and says what it waits for when that takes longer than it is
-    /// to take.
-    func awaitSaving(_ age: Duration) {
+    /// Returns when nothing is being written of a run that was asked to stop, and says what it waits for when that takes longer than it
+    /// is to take.
+    ///
+    /// - Parameter deadline: when the stop is to be over.
+    func finishSaving(by deadline: ContinuousClock.Instant) throws {
         let clock = ContinuousClock()
-        let deadline = clock.now + Self.stopTime - age
         while let writing = writer.writing {
             writer.wait(atMost: .milliseconds(100))
             let (done, total) = (writing.meter.written, writing.meter.total)
@@ -51,8 +57,9 @@ extension RunSession {
             observer.note(
                 "step \(writing.step) is still being saved, \(done >> 20) of \(total >> 20) MiB so far; a second signal ends it at once, and \(kept)"
             )
-            return
+            break
         }
+        try writer.wait()
     }
 
     /// Whether a checkpoint that is being written is none that the run keeps as its best, and not its first.

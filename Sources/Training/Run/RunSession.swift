@@ -254,13 +254,16 @@ package final class RunSession {
     package func finish(
         workers counts: WorkerCounts? = nil, rejected: [String: Int]? = nil, stopped: Duration? = nil
     ) throws -> RunSummary {
+        let deadline = stopped.map { ContinuousClock.now - $0 + Self.stopTime }
         if let counts { try workers.note(counts) }
         let total = workers.total
-        if let stopped, !isDone { try beginSavingStopped(stopped) } else { try save() }
+        if let deadline {
+            if isDone { try finishSaving(by: deadline) } else { try beginSavingStopped(by: deadline) }
+        }
+        if deadline == nil || isDone { try save() }
         // While it is written.
         let sha256 = parametersSHA256(trainer.computer.model.namedTensors)
-        if let stopped, !isDone { awaitSaving(stopped) }
-        try writer.wait()
+        if let deadline { try finishSaving(by: deadline) } else { try writer.wait() }
         try requireFiles()
         // Not before what it came to is there for certain.
         if state.pending == nil { try held.forgetValidation() }
