@@ -25,8 +25,15 @@ package final class MessageLoss: Sendable {
     /// Has somebody told of each message that is thrown away, at once: this process may be killed at any moment.
     func report(to tell: @escaping @Sendable (Int) -> Bool) { state.withLock { $0.tell = tell } }
 
+    /// Tells of those that nobody could be told of when they were thrown away, which the next would have been told with.
+    func tellRest() {
+        state.withLock { state in
+            if state.untold > 0, state.tell(state.untold) { state.untold = 0 }
+        }
+    }
+
     /// Whether the message at hand is lost.
-    func takesOne() -> Bool {
+    package func takesOne() -> Bool {
         state.withLock { state in
             let isLost = Double(state.random.nextUniform()) < rate
             if isLost {

@@ -9,7 +9,7 @@ package final class SupervisorConnection: Sendable {
         var unsaid: UInt64?
     }
 
-    private let link = SupervisionLink(descriptor: STDIN_FILENO)
+    private let link: SupervisionLink
     private let report = Mutex(Report())
     /// Steps after which the supervisor has something to do before the run goes on.
     private let awaitedSteps: Set<UInt64>
@@ -19,8 +19,13 @@ package final class SupervisorConnection: Sendable {
     /// What throws messages of this run away, where somebody asked for it.
     package let loss: MessageLoss?
 
-    /// Takes standard input for it. When the supervisor is gone, this process is asked to stop: it saves, and ends.
-    package init(loss: MessageLoss? = nil, awaiting awaitedSteps: Set<UInt64> = []) {
+    /// When the supervisor is gone, this process is asked to stop: it saves, and ends.
+    ///
+    /// - Parameter descriptor: this process's end of the connection, which stays open for as long as it lives.
+    package init(
+        on descriptor: Int32 = STDIN_FILENO, loss: MessageLoss? = nil, awaiting awaitedSteps: Set<UInt64> = []
+    ) {
+        link = SupervisionLink(descriptor: descriptor)
         self.loss = loss
         self.awaitedSteps = awaitedSteps
         loss?.report { [link] in link.send(.dropped($0)) }
@@ -72,6 +77,7 @@ package final class SupervisorConnection: Sendable {
     /// The result is said, and this process ends with that code.
     package func finished(_ code: Int32) {
         if let step = report.withLock({ $0.unsaid }) { link.send(.step(step)) }
+        loss?.tellRest()
         link.send(.finished(code))
     }
 }
