@@ -64,6 +64,38 @@ import Training
         #expect(error?.message.contains("; --init-from") == true, "\(String(describing: error))")
     }
 
+    @Test func `names a checkpoint of step 0 that is lost, though the run could be computed without it`() throws {
+        let place = try given()
+        let file = "\(place.path)/before/checkpoints/step-00000003/parameters.safetensors"
+        try FileManager.default.removeItem(atPath: "\(place.path)/\(first)")
+        let result = try verify(place)
+        #expect(
+            result.finding
+                == "step 0, before the first: \(place.path)/\(first) is missing; expected what the run begins with: without it and \(file), steps 1 to 3 cannot be recomputed"
+        )
+        #expect(result.checkpointsCompared == 2 && result.metricsCompared == 6 && result.summaryCompared, "\(result)")
+        #expect(try verify(place, steps: 2...4).isIdentical, "nothing is said of what was not asked for")
+    }
+
+    @Test func `says which steps cannot be computed where the parameters' own file is gone as well`() throws {
+        let place = try given()
+        try FileManager.default.removeItem(atPath: "\(place.path)/\(first)")
+        try FileManager.default.removeItem(atPath: "\(place.path)/before")
+        for steps in [nil, UInt64(1)...4] {
+            let error = #expect(throws: RunError.self) { try verify(place, steps: steps) }
+            let sentence = error?.message ?? ""
+            #expect(
+                sentence.hasPrefix(
+                    "\(place.path)/\(first): missing; expected what the run begins with, as its file is gone too: --init-from"
+                ), "\(sentence)")
+            #expect(
+                sentence.hasSuffix("; steps 1 to 3 cannot be recomputed (of those behind them: --steps 4..6)"),
+                "\(sentence)")
+            #expect(error?.code == .damaged)
+        }
+        #expect(try verify(place, steps: 4...6).isIdentical)
+    }
+
     @Test(arguments: [false, true])
     func `names what is called as a checkpoint of step 0 in a run that has none`(isEmpty: Bool) throws {
         let place = try RunPlace()

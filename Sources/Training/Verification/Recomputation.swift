@@ -336,6 +336,21 @@ struct Recomputation {
             : "step \(step): the ledger is identical, but not \(file): \(difference)"
     }
 
+    /// What is to be said where the checkpoint is gone that a run has of step 0 which was given its first parameters.
+    ///
+    /// Its first holder writes it before the first step, and nobody lets go of it. A run of an earlier version has none.
+    private var missingBeginning: String? {
+        guard let given = verification.record.initialParameters, verification.beginning != LedgerLine.noHash,
+            !claims.checkpoints.contains(0)
+        else { return nil }
+        let place = "\(path)/checkpoints/\(CheckpointStore.name(0))"
+        // The run may have begun after the checkpoints were looked at.
+        guard FileSystem.kind(of: place) == nil else { return nil }
+        let lost = claims.stepsAfterBeginning ?? result.steps.upperBound
+        return
+            "step 0, before the first: \(place) is missing; expected what the run begins with: without it and \(given.path), steps 1 to \(lost) cannot be recomputed"
+    }
+
     /// What is left when every line, and all that speaks of a step, is identical.
     private mutating func finish() throws {
         guard result.isWhole else { return }
@@ -343,7 +358,7 @@ struct Recomputation {
             result.finding =
                 "step \(result.steps.upperBound + 1): \(verification.directory.ledgerPath) ends at step \(result.ledgerSteps); expected step \(step) as its last, of which \(witness) is"
         } else {
-            result.finding = try claims.latestObjection(in: path) ?? claims.faults.first
+            result.finding = try claims.latestObjection(in: path) ?? claims.faults.first ?? missingBeginning
         }
     }
 }

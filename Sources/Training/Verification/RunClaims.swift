@@ -100,6 +100,9 @@ struct RunClaims {
         step < furthest || (checkpoints.contains(step) && !pending)
     }
 
+    /// How many steps can be recomputed only from what the run begins with: those up to its first checkpoint; nil where it has none.
+    var stepsAfterBeginning: UInt64? { checkpoints.filter { $0 > 0 }.min() }
+
     /// Files that speak of a step later than `last`, which is where the ledger ends; nil when none does.
     func beyond(_ last: UInt64) -> (step: UInt64, witness: String)? {
         var witnesses: [(UInt64, String)] = []

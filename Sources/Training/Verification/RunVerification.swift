@@ -77,8 +77,19 @@ package struct RunVerification {
         } else {
             do { try record.initialParameters?.load(into: trainer.computer.model) } catch {
                 // Where both are lost nothing can be computed; the checkpoint is what may be put back.
-                guard let fault = skipped.last, claims.checkpoints.contains(0) else { throw error }
-                throw RunError(.damaged, "\(fault); \(error)")
+                if claims.checkpoints.contains(0) {
+                    guard let fault = skipped.last else { throw error }
+                    throw RunError(.damaged, "\(fault); \(error)")
+                }
+                let beginning = "\(path)/checkpoints/\(CheckpointStore.name(0))"
+                let lost = claims.stepsAfterBeginning ?? last
+                let others = lost < last ? " (of those behind them: --steps \(lost + 1)..\(last))" : ""
+                throw RunError(
+                    .damaged,
+                    (skipped + [
+                        "\(beginning): missing; expected what the run begins with, as its file is gone too: \(error)",
+                        "steps 1 to \(lost) cannot be recomputed\(others)",
+                    ]).joined(separator: "; "))
             }
         }
     }
