@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Messaging
+internal import Training
 
 /// Says, while it is there, where this process has local sockets: when it is killed, the next start removes them.
 final class SocketRegister {
@@ -52,27 +53,21 @@ private struct ProcessEntry {
         }
         let given = endpoints.map { "\(LocalWorkers.endpointVariable)=\($0)" }
         return words("environ").contains(where: given.contains) && isOwn
-            && program == ProcessEntry(identifier: getpid()).program
+            && program == RunningProgram(of: getpid())?.path
     }
 
     /// Whether whoever started it is gone. The system gives such a process to its first one, or to one that has asked for them, which is
     /// no program of this kind.
     var isOrphaned: Bool {
         guard let parent = number("PPid") else { return false }
-        return parent <= 1 || ProcessEntry(identifier: parent).program != program
+        return parent <= 1 || RunningProgram(of: parent)?.path != program
     }
 
     /// Of this user.
     private var isOwn: Bool { number("Uid").map { uid_t(bitPattern: $0) == getuid() } ?? false }
 
-    /// The file that it runs, as it was called before it was built anew; nil where that may not be known.
-    private var program: String? {
-        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(identifier)/exe") else {
-            return nil
-        }
-        let mark = " (deleted)"
-        return path.hasSuffix(mark) ? String(path.dropLast(mark.count)) : path
-    }
+    /// The file that it runs; nil where that may not be known.
+    private var program: String? { RunningProgram(of: identifier)?.path }
 
     /// The first number of a line in its status.
     private func number(_ name: String) -> Int32? {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Training
 
 /// A further process of this program that writes where this one does, and whose standard input is a link to this one.
 struct SupervisedProcess {
@@ -86,11 +87,8 @@ struct SupervisedProcess {
 enum OwnProgram {
     /// What to start for a further process of it.
     static var path: String {
-        let link = "/proc/self/exe"
-        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link) else {
-            return CommandLine.arguments[0]
-        }
+        guard let program = RunningProgram(of: getpid()) else { return CommandLine.arguments[0] }
         // Built anew while it runs: the old program is still there under the link, and has the bits that were begun with.
-        return target.hasSuffix(" (deleted)") ? link : target
+        return program.isReplaced ? RunningProgram.link(of: getpid()) : program.path
     }
 }

@@ -17,9 +17,9 @@ struct StoppedHolder {
             guard fields.count > 1, ["T", "t"].contains(String(decoding: fields[0], as: UTF8.self)) else { return nil }
             let words = Self.contents("/proc/\(process)/cmdline")?.split(separator: 0) ?? []
             let isSupervised = words.contains { $0.elementsEqual("--supervised".utf8) }
-            let program = Self.program(String(process))
-            isForsaken =
-                isSupervised && program != nil && program != Self.program(String(decoding: fields[1], as: UTF8.self))
+            let program = RunningProgram(of: process)?.path
+            let parent = Int32(String(decoding: fields[1], as: UTF8.self)).flatMap(RunningProgram.init(of:))?.path
+            isForsaken = isSupervised && program != nil && program != parent
             self.process = process
         #else
             return nil
@@ -37,14 +37,5 @@ struct StoppedHolder {
     private static func contents(_ path: String) -> [UInt8]? {
         guard let file = FileHandle(forReadingAtPath: path), let data = try? file.readToEnd() else { return nil }
         return Array(data)
-    }
-
-    /// Its path, also when the file was replaced since.
-    private static func program(_ process: String) -> Substring? {
-        guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe") else {
-            return nil
-        }
-        let mark = " (deleted)"
-        return path.hasSuffix(mark) ? path.dropLast(mark.count) : path[...]
     }
 }
