@@ -71,6 +71,17 @@ extension Workplace {
     }
 }
 
+extension RunningProcess {
+    /// Kills supervisor and coordinator at once, while a worker stands still.
+    fileprivate func killWhole(while worker: Int32) throws {
+        kill(worker, SIGSTOP)
+        let coordinator = try #require(coordinator)
+        signal(SIGKILL)
+        kill(coordinator, SIGKILL)
+        _ = wait()
+    }
+}
+
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
 struct `A supervised run` {
     @Test func `goes on when its coordinator is killed, and ends with the bits of one that lived`() throws {
@@ -279,12 +290,7 @@ struct `A supervised run` {
         let expected = try place.expected(common)
         let process = try place.supervise(common)
         #expect(traces.isTraining(process))
-        let stopped = try #require(process.children.first)
-        kill(stopped, SIGSTOP)
-        let coordinator = try #require(process.coordinator)
-        process.signal(SIGKILL)
-        kill(coordinator, SIGKILL)
-        _ = process.wait()
+        try process.killWhole(while: try #require(process.children.first))
         let outcome = try place.run(
             ["resume", "\(place.path)/run", "--workers", "3", "--json"], environment: traces.environment)
         #expect(outcome.member("parameters_sha256") == expected, "\(outcome)")
@@ -311,11 +317,7 @@ struct `A supervised run` {
         ).output.split(separator: "\n").compactMap { Int32($0) }
         #expect(bystanders.count == 4)
         defer { for bystander in bystanders { kill(bystander, SIGKILL) } }
-        kill(stopped, SIGSTOP)
-        let coordinator = try #require(process.coordinator)
-        process.signal(SIGKILL)
-        kill(coordinator, SIGKILL)
-        _ = process.wait()
+        try process.killWhole(while: stopped)
         let next = try place.run(
             ["train", "--set", "hello", "--steps", "2", "--run", "\(place.path)/next"], environment: traces.environment)
         #expect(next.code == 0, "\(next)")
