@@ -199,7 +199,7 @@ package enum ClusterTraining {
         }
     }
 
-    /// As `requireProtected`, and nobody may listen there: libzmq takes a local socket over without a word.
+    /// As `requireProtected`, and nobody may listen there.
     package static func requireFree(_ endpoint: Endpoint, keys: CoordinatorKeys?) throws {
         try requireProtected(endpoint, keyCommand: keys == nil ? "made by: lockstep keys new DIR" : nil)
         var sockets = [endpoint]
@@ -214,15 +214,9 @@ package enum ClusterTraining {
                 exitCode: 2,
                 "endpoint \(socket): \(obstacle) is there, which is no socket; expected a path that is free")
         }
-        // First: an address of another machine would be connected to, which is no answer to whether this one can bind it.
-        if let objection = endpoint.bindingObjection {
-            throw ClusterError(
-                exitCode: 2, "endpoint \(endpoint): \(objection); expected an address and a port that can be bound")
-        }
-        if endpoint.hasListener {
-            throw ClusterError(
-                exitCode: 2, "endpoint \(endpoint): another process listens there; expected one that is free")
-        }
+        guard let objection = endpoint.bindingObjection else { return }
+        let expected = if case .tcp = endpoint.transport { "an address and a port" } else { "a path" }
+        throw ClusterError(exitCode: 2, "endpoint \(endpoint): \(objection); expected \(expected) that can be bound")
     }
 
     /// Refuses to work where somebody else could answer in the coordinator's place.

@@ -43,31 +43,38 @@ extension Endpoint {
         }
     }
 
-    /// Why the system would not let a socket bind to this address of TCP, in its words; nil when it would.
+    /// Why a socket is not to bind to this address, in the system's words where it would refuse; nil when it may.
     ///
-    /// Tried and let go: whoever makes something before binding asks here first.
+    /// Tried and let go: whoever makes something before binding asks here first. Libzmq takes a local socket over without a word.
     package var bindingObjection: String? {
-        guard case .tcp(let host, let port) = transport else { return nil }
+        // An address of another machine is not connected to: that is no answer to whether this one can bind it.
+        switch bindingError {
+        case 0 where !hasListener: nil
+        case EADDRINUSE where !hasListener: "another process has the port"
+        case 0, EADDRINUSE: "another process listens there"
+        case EADDRNOTAVAIL: "not an address of this machine"
+        case let number: unsafe String(cString: strerror(number))
+        }
+    }
+
+    /// The number of the error with which the system refuses to bind a socket to this address of TCP; 0 when it would.
+    private var bindingError: Int32 {
+        guard case .tcp(let host, let port) = transport else { return 0 }
         var hints = unsafe addrinfo()
         unsafe hints.ai_socktype = Self.stream
         unsafe hints.ai_flags = AI_NUMERICHOST
         var found: UnsafeMutablePointer<addrinfo>?
         let address = host == "localhost" ? "127.0.0.1" : host
         guard unsafe getaddrinfo(address, port.map { String($0) } ?? "0", &hints, &found) == 0, let first = unsafe found
-        else { return "not an address of this machine" }
+        else { return EADDRNOTAVAIL }
         defer { unsafe freeaddrinfo(found) }
         let descriptor = unsafe socket(first.pointee.ai_family, Self.stream, 0)
-        guard descriptor >= 0 else { return unsafe String(cString: strerror(errno)) }
+        guard descriptor >= 0 else { return errno }
         defer { close(descriptor) }
         // As libzmq does it: connections that are being closed are no obstacle.
         var yes: Int32 = 1
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        if unsafe bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 { return nil }
-        switch errno {
-        case EADDRINUSE: return hasListener ? "another process listens there" : "another process has the port"
-        case EADDRNOTAVAIL: return "not an address of this machine"
-        case let number: return unsafe String(cString: strerror(number))
-        }
+        return unsafe bind(descriptor, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 ? 0 : errno
     }
 
     #if canImport(Glibc)
