@@ -18,14 +18,23 @@ package struct NamedTensor {
         case bytes([UInt8])
         case memory(UnsafeRawBufferPointer, owner: AnyObject)
         case pieces(any PieceSource)
+
+        var byteCount: Int {
+            switch self {
+            case .floats(let values): values.count * 4
+            case .bytes(let bytes): bytes.count
+            case .memory(let bytes, _): bytes.count
+            case .pieces(let source): source.byteCount
+            }
+        }
     }
 
     package init(name: String, shape: [Int], values: [Float]) {
-        self.init(name: name, shape: shape, type: .float32, content: .floats(values), count: values.count * 4)
+        self.init(name: name, shape: shape, type: .float32, content: .floats(values))
     }
 
     package init(name: String, shape: [Int], type: TensorType, bytes: [UInt8]) {
-        self.init(name: name, shape: shape, type: type, content: .bytes(bytes), count: bytes.count)
+        self.init(name: name, shape: shape, type: type, content: .bytes(bytes))
     }
 
     /// Names memory that somebody else holds; nothing is copied.
@@ -35,33 +44,26 @@ package struct NamedTensor {
     ///   - owner: keeps `values` allocated for as long as it lives.
     package init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>, owner: AnyObject) {
         unsafe self.init(
-            name: name, shape: shape, type: .float32, content: .memory(UnsafeRawBufferPointer(values), owner: owner),
-            count: values.count * 4)
+            name: name, shape: shape, type: .float32, content: .memory(UnsafeRawBufferPointer(values), owner: owner))
     }
 
     /// A tensor of floats whose bytes are to be had once.
     package init(name: String, shape: [Int], pieces: any PieceSource) {
-        self.init(name: name, shape: shape, type: .float32, content: .pieces(pieces), count: pieces.byteCount)
+        self.init(name: name, shape: shape, type: .float32, content: .pieces(pieces))
     }
 
-    private init(name: String, shape: [Int], type: TensorType, content: Content, count: Int) {
+    private init(name: String, shape: [Int], type: TensorType, content: Content) {
         precondition(
-            type.byteCount(shape: shape) == count,
-            "NamedTensor: \(name.quoted) of shape \(shape) and type \(type.rawValue) was given \(count) bytes")
+            type.byteCount(shape: shape) == content.byteCount,
+            "NamedTensor: \(name.quoted) of shape \(shape) and type \(type.rawValue) was given \(content.byteCount) bytes"
+        )
         self.name = name
         self.shape = shape
         self.type = type
         self.content = content
     }
 
-    package var byteCount: Int {
-        switch content {
-        case .floats(let values): values.count * 4
-        case .bytes(let bytes): bytes.count
-        case .memory(let bytes, _): bytes.count
-        case .pieces(let source): source.byteCount
-        }
-    }
+    package var byteCount: Int { content.byteCount }
 
     package func withBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
