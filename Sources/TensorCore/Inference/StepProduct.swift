@@ -18,7 +18,7 @@ struct StepProduct {
     init(_ weight: Parameter, bias: Storage?, rows: Int) {
         self.rows = rows
         (outputs, inputs) = (weight.shape[0], weight.shape[1])
-        packed = weight.packedForward
+        packed = weight.packed(.forward)
         self.bias = bias
         precision = weight.precision
         scratch = productScratch(depth: inputs)

@@ -17,7 +17,7 @@ extension Tensor {
         unsafe ck_gemm(
             weight.precision.kernel, bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, rows, outputs, inputs, base, inputs,
             .plain(inputs, stride: 1),
-            weight.packedForward.base, bias?.storage.base, result.base, outputs, scratch.base)
+            weight.packed(.forward).base, bias?.storage.base, result.base, outputs, scratch.base)
         let uses = [weight] + (bias.map { [$0] } ?? [])
         return Tensor.recorded("linear", inputs: [self], uses: uses, results: [result]) { pass, cotangents in
             guard let dy = cotangents[0] else { return }
@@ -32,7 +32,7 @@ extension Tensor {
             unsafe ck_gemm(
                 weight.precision.kernel, CK_FROM_ZERO, rows, inputs, outputs, dy.base, outputs,
                 .plain(outputs, stride: 1),
-                weight.packedBackward.base, nil, dx.base, inputs, scratch.base)
+                weight.packed(.backward).base, nil, dx.base, inputs, scratch.base)
             pass.send(dx, to: origin)
         }[0]
     }

@@ -31,8 +31,8 @@ package struct PackedLayout: Sendable {
     package func pack(_ parameter: Parameter, at index: Int, into block: Storage) {
         guard let (forward, backward) = places[index] else { return }
         let forms = (forward: block.view(forward), backward: block.view(backward))
-        parameter.packForward(into: forms.forward)
-        parameter.packBackward(into: forms.backward)
+        parameter.pack(.forward, into: forms.forward)
+        parameter.pack(.backward, into: forms.backward)
         parameter.adoptPacked(forward: forms.forward, backward: forms.backward)
     }
 

@@ -22,20 +22,35 @@ public final class Parameter: @unchecked Sendable {
     /// The same, of a parameter whose gradients are rows.
     var rowGradient: RowGradient?
 
+    /// What a weight `[N, K]` is packed for.
+    enum Form {
+        /// The right-hand side of x · Wᵀ: K deep, N wide.
+        case forward
+        /// The right-hand side of dy · W: N deep, K wide.
+        case backward
+    }
+
     private struct Packed: @unchecked Sendable {
-        var forward: Storage?
-        var backward: Storage?
+        var forward = Made()
+        var backward = Made()
         var changes: UInt64 = 0
-        /// Which forms were made before the last change.
-        var hadForward = false
-        var hadBackward = false
+
+        /// One form.
+        struct Made {
+            var ready: Storage?
+            /// Whether it was made before the last change.
+            var was = false
+
+            var changed: Made { Made(was: was || ready != nil) }
+        }
+
+        subscript(form: Form) -> Made {
+            get { form == .forward ? forward : backward }
+            set { if form == .forward { forward = newValue } else { backward = newValue } }
+        }
 
         /// Nothing is packed after a change.
-        var changed: Packed {
-            Packed(
-                changes: changes + 1, hadForward: hadForward || forward != nil,
-                hadBackward: hadBackward || backward != nil)
-        }
+        var changed: Packed { Packed(forward: forward.changed, backward: backward.changed, changes: changes + 1) }
     }
     private let packed = Mutex(Packed())
 
@@ -131,70 +146,51 @@ public final class Parameter: @unchecked Sendable {
     /// Packs what was packed before the last change and is not yet again, on several threads at once.
     package static func pack(_ parameters: [Parameter], on team: ThreadTeam) {
         let forms = parameters.flatMap { parameter in
-            let had = parameter.packed.withLock {
-                ($0.hadForward && $0.forward == nil, $0.hadBackward && $0.backward == nil)
+            let packed = parameter.packed.withLock { $0 }
+            return [Form.forward, .backward].filter { packed[$0].was && packed[$0].ready == nil }.map {
+                (parameter, $0)
             }
-            return (had.0 ? [(parameter, true)] : []) + (had.1 ? [(parameter, false)] : [])
         }
         team.run(forms.map { $0.0.count }) { index in
-            let (parameter, isForward) = forms[index]
-            parameter.make(isForward)
+            let (parameter, form) = forms[index]
+            // Without keeping others from the other form.
+            let made = parameter.pack(form)
+            parameter.packed.withLock { $0[form].ready = made }
         }
     }
 
-    /// Makes one packed form without keeping others from the other.
-    private func make(_ isForward: Bool) {
-        let made = isForward ? packForward() : packBackward()
+    /// A form as the products read it.
+    func packed(_ form: Form) -> Storage {
         packed.withLock { state in
-            if isForward { state.forward = made } else { state.backward = made }
-        }
-    }
-
-    /// The weight `[N, K]` as the right-hand side of x · Wᵀ: K deep, N wide.
-    var packedForward: Storage {
-        packed.withLock { state in
-            if let ready = state.forward { return ready }
-            let made = packForward()
-            state.forward = made
+            if let ready = state[form].ready { return ready }
+            let made = pack(form)
+            state[form].ready = made
             return made
         }
     }
 
-    private func packForward() -> Storage {
-        let made = Storage.packed(precision, depth: shape[1], width: shape[0])
-        packForward(into: made)
+    private func pack(_ form: Form) -> Storage {
+        let (depth, width) = form == .forward ? (shape[1], shape[0]) : (shape[0], shape[1])
+        let made = Storage.packed(precision, depth: depth, width: width)
+        pack(form, into: made)
         return made
     }
 
-    func packForward(into block: Storage) {
+    func pack(_ form: Form, into block: Storage) {
         let (n, k) = (shape[0], shape[1])
-        Trace.span(.pack) { unsafe ck_pack(precision.kernel, k, n, storage.base, .plain(k, stride: 1), k, block.base) }
-    }
-
-    /// The weight `[N, K]` as the right-hand side of dy · W: N deep, K wide.
-    var packedBackward: Storage {
-        packed.withLock { state in
-            if let ready = state.backward { return ready }
-            let made = packBackward()
-            state.backward = made
-            return made
+        Trace.span(.pack) {
+            switch form {
+            case .forward:
+                unsafe ck_pack(precision.kernel, k, n, storage.base, .plain(k, stride: 1), k, block.base)
+            case .backward:
+                unsafe ck_pack(precision.kernel, n, k, storage.base, .plain(n, stride: k), 1, block.base)
+            }
         }
-    }
-
-    private func packBackward() -> Storage {
-        let made = Storage.packed(precision, depth: shape[0], width: shape[1])
-        packBackward(into: made)
-        return made
-    }
-
-    func packBackward(into block: Storage) {
-        let (n, k) = (shape[0], shape[1])
-        Trace.span(.pack) { unsafe ck_pack(precision.kernel, n, k, storage.base, .plain(n, stride: k), 1, block.base) }
     }
 
     /// Takes forms that were packed elsewhere from the values at hand.
     func adoptPacked(forward: Storage, backward: Storage) {
-        packed.withLock { ($0.forward, $0.backward) = (forward, backward) }
+        packed.withLock { ($0.forward.ready, $0.backward.ready) = (forward, backward) }
     }
 }
 

@@ -72,7 +72,7 @@ struct RecurrentGeometry {
         unsafe ck_gemm(
             weights.precision.kernel, bias == nil ? CK_FROM_ZERO : CK_FROM_BIAS, layout.rows, gates, inputs, input.base,
             inputs,
-            .plain(inputs, stride: 1), weights.inputHidden.packedForward.base, bias?.base, gatesOut.base, gates,
+            .plain(inputs, stride: 1), weights.inputHidden.packed(.forward).base, bias?.base, gatesOut.base, gates,
             scratch.base)
     }
 
@@ -83,7 +83,7 @@ struct RecurrentGeometry {
         unsafe ck_gemm(
             weights.precision.kernel, CK_FROM_ZERO, layout.rows, inputs, gates, gateGradients.base, gates,
             .plain(gates, stride: 1),
-            weights.inputHidden.packedBackward.base, nil, dx.base, inputs, scratch.base)
+            weights.inputHidden.packed(.backward).base, nil, dx.base, inputs, scratch.base)
         return dx
     }
 

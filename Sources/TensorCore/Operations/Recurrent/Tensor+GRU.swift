@@ -22,7 +22,7 @@ extension Tensor {
         let inputGates = size.block(width: size.gates)
         let hiddenGates = size.block(width: size.gates)
         size.projectInput(input, weights, bias: weights.biasInputHidden?.storage, into: inputGates)
-        let recurrent = weights.hiddenHidden.packedForward
+        let recurrent = weights.hiddenHidden.packed(.forward)
         let bias = weights.biasHiddenHidden?.storage
         let scratch = productScratch(depth: size.hidden)
         for step in size.order {
@@ -45,7 +45,7 @@ extension Tensor {
         ) { pass, cotangents in
             let zeros = size.zeros(width: size.hidden)
             let hiddenGradient = size.writable(cotangents[1], width: size.hidden)
-            let back = weights.hiddenHidden.packedBackward
+            let back = weights.hiddenHidden.packed(.backward)
             let scratch = productScratch(depth: size.gates)
             let order = size.order
             for step in order.reversed() {

@@ -26,7 +26,7 @@ extension Tensor {
         // o·tanh(c), where it is not the output itself.
         let unprojected = weights.projection.map { _ in size.block(width: size.hidden) }
         size.projectInput(input, weights, bias: weights.summedBias, into: gates)
-        let recurrent = weights.hiddenHidden.packedForward
+        let recurrent = weights.hiddenHidden.packed(.forward)
         let scratch = productScratch(depth: Swift.max(size.outputs, size.hidden))
         for step in size.order {
             hiddens.enter(step)
@@ -45,7 +45,7 @@ extension Tensor {
                 unsafe ck_gemm(
                     weights.precision.kernel, CK_FROM_ZERO, size.count(step), size.outputs, size.hidden,
                     unprojected.base + place, size.hidden,
-                    .plain(size.hidden, stride: 1), projection.packedForward.base, nil, hiddens.after(step),
+                    .plain(size.hidden, stride: 1), projection.packed(.forward).base, nil, hiddens.after(step),
                     size.outputs,
                     scratch.base)
             }
@@ -60,7 +60,7 @@ extension Tensor {
             // dL/dh of the step before, from the step at hand.
             let hiddenGradient = size.writable(cotangents[1], width: size.outputs)
             let projected = ProjectionGradient(size, weights)
-            let back = weights.hiddenHidden.packedBackward
+            let back = weights.hiddenHidden.packed(.backward)
             let scratch = productScratch(depth: size.gates)
             let order = size.order
             for step in order.reversed() {
@@ -119,7 +119,7 @@ private struct ProjectionGradient {
         unsafe ck_gemm(
             projection.precision.kernel, CK_FROM_ZERO, count, size.hidden, size.outputs, whole, size.outputs,
             .plain(size.outputs, stride: 1),
-            projection.packedBackward.base, nil, unprojected.base, size.hidden, scratch.base)
+            projection.packed(.backward).base, nil, unprojected.base, size.hidden, scratch.base)
         return unsafe UnsafePointer(unprojected.base)
     }
 

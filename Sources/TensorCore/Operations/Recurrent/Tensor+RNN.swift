@@ -29,7 +29,7 @@ extension Tensor {
         let hiddens = size.states(width: size.hidden, initial: initialHidden)
         let gates = size.block(width: size.gates)
         size.projectInput(input, weights, bias: weights.summedBias, into: gates)
-        let recurrent = weights.hiddenHidden.packedForward
+        let recurrent = weights.hiddenHidden.packed(.forward)
         let scratch = productScratch(depth: size.hidden)
         for step in size.order {
             hiddens.enter(step)
@@ -48,7 +48,7 @@ extension Tensor {
         ) { pass, cotangents in
             let zeros = size.zeros(width: size.hidden)
             let hiddenGradient = size.writable(cotangents[1], width: size.hidden)
-            let back = weights.hiddenHidden.packedBackward
+            let back = weights.hiddenHidden.packed(.backward)
             let scratch = productScratch(depth: size.gates)
             let order = size.order
             for step in order.reversed() {
