@@ -2,17 +2,21 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// Stands between workers and a coordinator: writes down what workers say, and lets them hear as slowly as it is told.
+/// Stands between workers and a coordinator: writes down what workers say first, and lets them hear as slowly as it is told.
 final class Relay: Sendable {
     private struct State {
         var connections: [RawConnection] = []
         var said: [[UInt8]] = []
+        var taken = 0
         var passed = 0
         var isOver = false
     }
 
     /// What the threads of its connections share.
     private final class Record: Sendable { let state = Mutex(State()) }
+
+    /// Bytes of each connection that are written down; a session of half an hour would be gigabytes.
+    static let most = 2 << 20
 
     private let listener: RawListener
     private let record: Record
@@ -32,7 +36,10 @@ final class Relay: Sendable {
             }
             Thread.detachNewThread {
                 while case let bytes = worker.read(atMost: 1 << 16), !bytes.isEmpty {
-                    record.state.withLock { $0.said[index] += bytes }
+                    record.state.withLock { state in
+                        state.said[index] += bytes.prefix(Self.most - state.said[index].count)
+                        state.taken += bytes.count
+                    }
                     guard coordinator.write(bytes) else { break }
                 }
                 coordinator.shut()
@@ -49,7 +56,10 @@ final class Relay: Sendable {
         }
     }
 
-    /// What workers have said so far, by connection.
+    /// Bytes that workers have said so far, written down or not.
+    var taken: Int { record.state.withLock { $0.taken } }
+
+    /// What workers have said first, by connection.
     var recorded: [[UInt8]] { record.state.withLock { $0.said } }
 
     /// Bytes that workers could hear so far.
