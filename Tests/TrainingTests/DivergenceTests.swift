@@ -53,4 +53,29 @@ import Training
         let part = try #require(trainer.nonFinitePart(of: travelled))
         #expect(part.hasPrefix("the gradient of "), "\(part)")
     }
+
+    @Test(arguments: [Float.nan, .infinity])
+    func `may have a loss and gradients that are some, and a carried state that is none`(value: Float) throws {
+        let place = try RunPlace()
+        let configuration = try place.configuration()
+        let trainer = Trainer(configuration, source: try configuration.makeSource())
+        trainer.beginStep()
+        let answer = try #require(trainer.computer.compute(trainer.work(for: trainer.wholeStep)).first)
+        #expect(trainer.nonFinitePart(of: answer) == nil)
+        let right = answer.state
+        for place in [0, right.count - 1] {
+            answer.state = right
+            answer.state[place] = value
+            let travelled = try trainer.answer(travelled: answer.travelling, for: answer.subtree)
+            #expect(trainer.nonFinitePart(of: travelled) == "the carried state")
+        }
+        // As if nobody had looked at it.
+        let before = (bits(trainer), trainer.carried)
+        try trainer.add(answer)
+        #expect(trainer.finishStep().nonFinite == "the carried state")
+        #expect(trainer.step == 0 && bits(trainer) == before.0 && trainer.carried == before.1)
+        trainer.beginStep()
+        trainer.compute(trainer.wholeStep, threads: 1)
+        #expect(trainer.finishStep().nonFinite == nil && trainer.step == 1 && trainer.carried != before.1)
+    }
 }

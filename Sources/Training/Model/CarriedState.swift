@@ -23,6 +23,11 @@ package struct CarriedState: Sendable, Equatable {
 
     package var rows: Int { values.count / rowSize }
 
+    /// What it is called where it is the part of a step that is not finite.
+    static let part = "the carried state"
+
+    var isFinite: Bool { unsafe values.span.bytes.areFiniteFloats }
+
     package subscript(rows: Range<Int>) -> CarriedState {
         CarriedState(rowSize: rowSize, values: Array(values[rows.lowerBound * rowSize..<rows.upperBound * rowSize]))
     }

@@ -150,7 +150,10 @@ package final class Trainer {
         let learningRate = Float(Double(configuration.lr) * factor)
         optimizer.learningRate = Double(learningRate)
         thaw()
-        let done = update.finish(clipNorm: configuration.clipNorm, at: place)
+        // The next step would begin with it, and so would a run that goes on from a checkpoint.
+        let isStateFinite = nextState?.isFinite ?? true
+        let done = update.finish(
+            clipNorm: configuration.clipNorm, at: place, beside: isStateFinite ? nil : CarriedState.part)
         let report = StepReport(
             step: step + 1, loss: done.loss, tokens: done.tokens, gradientNorm: done.norm, learningRate: learningRate,
             batch: batch.map(Self.checksum) ?? 0, checksums: done.checksums,

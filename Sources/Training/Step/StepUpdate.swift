@@ -38,7 +38,8 @@ struct StepUpdate {
         /// The gradient's global norm before clipping.
         let norm: Float
         let checksums: StepChecksums
-        /// What is not a finite number, the loss or the gradient of a parameter: nothing was updated then, and the sum is still there.
+        /// What is not a finite number, the loss, the gradient of a parameter or what comes beside them: nothing was updated then, and the
+        /// sum is still there.
         var nonFinite: String?
     }
 
@@ -81,20 +82,20 @@ struct StepUpdate {
     /// - Parameters:
     ///   - clipNorm: bound of the gradients' global norm; 0 for none.
     ///   - place: where the new parameters are to lie; nil for where the old ones do.
-    mutating func finish(clipNorm: Float, at place: ParameterPlace? = nil) -> Done {
-        Trace.span(.update) { update(clipNorm: clipNorm, at: place) }
+    ///   - nonFinite: what of the step beside loss and gradients is not a finite number; nil where there is nothing.
+    mutating func finish(clipNorm: Float, at place: ParameterPlace? = nil, beside nonFinite: String? = nil) -> Done {
+        Trace.span(.update) { update(clipNorm: clipNorm, at: place, beside: nonFinite) }
     }
 
-    private mutating func update(clipNorm: Float, at place: ParameterPlace?) -> Done {
+    private mutating func update(clipNorm: Float, at place: ParameterPlace?, beside nonFinite: String?) -> Done {
         guard let root = tree.root else { fatalError("finishStep: no shard of the step had rows") }
         let divisor = Float(max(root.tokens, 1))
         let gradients = layout.gradients(dense: root.storage, tables: root.tables)
         let norm = GradientNorm.norm(of: gradients, divisor: divisor, team: team)
         let loss = root.lossSum / Double(max(root.tokens, 1))
-        guard loss.isFinite, norm.isFinite else {
-            let part =
-                layout.firstNonFinite(dense: root.storage, tables: root.tables)
-                ?? (loss.isFinite ? "the gradient's norm" : "the loss")
+        guard loss.isFinite, norm.isFinite, nonFinite == nil else {
+            let own: String? = !loss.isFinite ? "the loss" : norm.isFinite ? nil : "the gradient's norm"
+            let part = layout.firstNonFinite(dense: root.storage, tables: root.tables) ?? own ?? nonFinite
             return Done(
                 loss: loss, tokens: root.tokens, norm: norm,
                 checksums: StepChecksums(gradient: [], parameters: [], shards: []), nonFinite: part)

@@ -117,13 +117,13 @@ package struct SubtreeAnswer: Sendable {
         }
     }
 
-    /// The first parameter whose gradient is not a number everywhere, or `the loss`; nil where all is well.
+    /// The loss, the first parameter whose gradient is not a number everywhere, or the carried state; nil where all is well.
     func nonFinitePart(_ layout: ParameterLayout) -> String? {
         guard lossSum.isFinite else { return "the loss" }
-        if storage.areFinite(0..<denseCount), tables.allSatisfy({ $0.values.areFinite(0..<$0.values.count) }) {
-            return nil
+        guard storage.areFinite(0..<denseCount), tables.allSatisfy({ $0.values.areFinite(0..<$0.values.count) }) else {
+            return layout.firstNonFinite(dense: storage, tables: tables)
         }
-        return layout.firstNonFinite(dense: storage, tables: tables)
+        return storage.areFinite(statePlace..<statePlace + stateSize) ? nil : CarriedState.part
     }
 
     private var statePlace: Int { denseCount + Self.countsSize + 2 * subtree.count }
