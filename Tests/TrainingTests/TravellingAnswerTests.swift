@@ -192,3 +192,41 @@ private struct Answers {
         #expect(words.count == dense + 6 + state && words[(dense + 6)...].contains { $0 != 0 })
     }
 }
+
+@Suite struct `An answer of a language model` {
+    @Test func `is for the tokens that its shards have, and of a loss that can be`() throws {
+        var configuration = RunConfiguration(data: .generated(.addition))
+        (configuration.hiddenSize, configuration.batchSize, configuration.shards) = (9, 13, 4)
+        let trainer = Trainer(configuration, source: try configuration.makeSource())
+        for _ in 0..<2 {
+            trainer.beginStep()
+            for range in [ShardRange(0..<1), ShardRange(1..<2), ShardRange(2..<4)] {
+                let answer = trainer.computer.compute(trainer.work(for: range))[0]
+                func read() throws -> SubtreeAnswer {
+                    try trainer.answer(travelled: answer.travelling, for: answer.subtree)
+                }
+                let (tokens, loss) = (answer.tokens, answer.lossSum)
+                #expect(try read().tokens == tokens && tokens > 0 && loss > 0)
+                for other in [0, tokens - 1, tokens + 1, 1 << 40] {
+                    answer.tokens = other
+                    #expect(throws: SubtreeAnswerError.self, "\(other) of \(tokens)") { try read() }
+                }
+                answer.tokens = tokens
+                for other in [-1.7e308, -Double.leastNonzeroMagnitude] {
+                    answer.lossSum = other
+                    #expect(throws: SubtreeAnswerError.self, "\(other)") { try read() }
+                }
+                // The coordinator computes these itself, and says whether they are right.
+                for other in [0, .nan, -.infinity] as [Double] {
+                    answer.lossSum = other
+                    #expect(try read().lossSum.bitPattern == other.bitPattern)
+                }
+                answer.lossSum = loss
+                try trainer.add(read())
+            }
+            #expect(trainer.finishStep().nonFinite == nil)
+        }
+        let late = SubtreeAnswer(subtree: .leaf(0), layout: trainer.computer.layout)
+        #expect(throws: SubtreeAnswerError.self) { try trainer.answer(travelled: late.storage, for: late.subtree) }
+    }
+}

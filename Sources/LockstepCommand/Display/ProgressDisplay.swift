@@ -67,8 +67,10 @@ final class ProgressDisplay: ProgressObserver {
     private func write(_ text: String) { Output.tell(text) }
 }
 
-/// A number with that many digits after the point.
-func decimal(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+/// A number with that many digits after the point; from 10⁹ on with a power of ten, since it has up to 309 before it.
+func decimal(_ value: Double, _ digits: Int) -> String {
+    String(format: abs(value) < 1e9 ? "%.\(digits)f" : "%.6g", value)
+}
 
 /// A whole number with its thousands apart: 12,345.
 func grouped(_ value: Double) -> String {

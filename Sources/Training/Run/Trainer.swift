@@ -33,6 +33,8 @@ package final class Trainer {
     package private(set) var carried: CarriedState?
 
     private var batch: TokenBatch?
+    /// Of this batch, once an answer has been read.
+    private var counted: CountedTokens?
     private var nextState: CarriedState?
     private var update: StepUpdate
     /// What a checkpoint may still be written from.
@@ -71,6 +73,7 @@ package final class Trainer {
             carried = .zeros(rows: configuration.batchSize, of: computer.description)
         }
         self.batch = batch
+        counted = nil
         nextState = carried
         update.begin()
     }
@@ -94,9 +97,22 @@ package final class Trainer {
     package func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer {
         let rows = ShardWork.rows(
             of: subtree.shards, shardCount: configuration.shards, globalRows: configuration.batchSize)
-        return try SubtreeAnswer(
+        let answer = try SubtreeAnswer(
             travelled: block, subtree: subtree, layout: computer.layout,
             stateSize: carried == nil ? 0 : rows.count * computer.description.stateSize)
+        guard let counted = counted ?? batch.map({ CountedTokens($0) }) else {
+            throw SubtreeAnswerError(description: "an answer while there is no step to be answered")
+        }
+        self.counted = counted
+        guard answer.tokens == counted[rows] else {
+            throw SubtreeAnswerError(
+                description: "an answer for \(answer.tokens) tokens; these shards have \(counted[rows])")
+        }
+        // A cross-entropy is never negative, not by rounding either; what is no finite number is not for here.
+        guard !answer.lossSum.isFinite || answer.lossSum >= 0 else {
+            throw SubtreeAnswerError(description: "an answer with a loss of \(answer.lossSum); expected 0 or more")
+        }
+        return answer
     }
 
     /// Bytes of the longest assignment: the whole batch.
@@ -161,7 +177,7 @@ package final class Trainer {
         guard done.nonFinite == nil else { return report }
         step += 1
         carried = nextState
-        batch = nil
+        (batch, counted) = (nil, nil)
         CrashPoint.reached(.updated, step: step)
         return report
     }
