@@ -67,6 +67,58 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         try exchange(server, client)
     }
 
+    /// Sends messages of one frame as long as may be; the server takes none, then one, then all.
+    private func fill(_ server: borrowing GuardedServer, _ client: borrowing Socket, _ options: SocketOptions) throws {
+        let length = options.maximumMessageBytes
+        let longest = SharedBytes(byteCount: length)
+        func send() throws -> Bool { try client.send([.shared(longest)]) == .sent }
+        #expect(try client.send([.bytes([1])], within: patience) == .sent)
+        #expect(try server.socket.message().bytes == [[1]])
+        var (sent, taken, most) = (0, 0, 0)
+        for isOneTaken in [false, true] {
+            if isOneTaken {
+                #expect(try server.socket.message().frames[0].byteCount == length)
+                taken += 1
+            }
+            for isFetched in [false, true] {
+                if isFetched {
+                    // A ROUTER that is asked fetches one.
+                    var poller = Poller()
+                    let slot = poller.add(server.socket)
+                    #expect(try poller.wait(within: patience)?[slot].contains(.readable) == true)
+                }
+                var quiet = 0
+                while quiet < 50 {
+                    quiet = try send() ? 0 : quiet + 1
+                    sent += quiet == 0 ? 1 : 0
+                    usleep(2000)
+                }
+            }
+            most = max(most, server.waiting)
+        }
+        // As many as are allowed for, and no room beyond what lies around them.
+        let frames = options.receiveHighWater + 2
+        #expect(most > frames * length && most < options.waitingBytes)
+        while taken < sent {
+            #expect(try server.socket.message().frames[0].byteCount == length)
+            taken += 1
+        }
+        #expect(try server.watch.takeNews().cuts.isEmpty)
+    }
+
+    private func limits(_ options: SocketOptions) -> ConnectionLimits {
+        ConnectionLimits(waitingBytes: options.waitingBytes, strangersBytes: 64 << 20, connections: 1000)
+    }
+
+    @Test(arguments: [1, 2, 4])
+    func `whoever sends messages of one frame is not cut, however much waits`(highWater: Int) throws {
+        let options = SocketOptions.data(highWater: highWater)
+        let server = try GuardedServer(limits(options), options: options)
+        let client = try Socket(.dealer, in: .shared)
+        try client.connect(server.endpoint)
+        try fill(server, client, options)
+    }
+
     @Test func `a message that does not end is cut, and its connection with it; others go on`() throws {
         let server = try GuardedServer(
             ConnectionLimits(waitingBytes: 2 << 20, strangersBytes: 64 << 20, connections: 1000))

@@ -4,21 +4,20 @@ internal import TensorCore
 internal import Tracing
 
 extension ConnectionLimits {
-    /// Whole frames that wait from one worker, over a network: with one that is on its way and one that finds no room they stay
-    /// below what may wait.
-    static let frames = 2
-    /// Each connection takes an open file, and the run's own must still be opened.
-    static var coordinator: ConnectionLimits {
+    /// Of a coordinator's sockets. Each connection takes an open file, and the run's own must still be opened.
+    ///
+    /// - Parameter data: what the one for work is made with: little waits at the other.
+    static func coordinator(_ data: SocketOptions) -> ConnectionLimits {
         ConnectionLimits(
-            waitingBytes: (frames + 2) * frameBytes, strangersBytes: 48 << 20,
+            waitingBytes: data.waitingBytes, strangersBytes: 48 << 20,
             connections: min(1024, max(16, OpenFiles.limit - 256)))
     }
 
-    /// Of a worker's socket: the whole frames that may wait, one that is on its way and one that finds no room. It has one connection.
-    static func worker(_ options: SocketOptions) -> ConnectionLimits {
+    /// Of a worker's sockets, which have one connection each: as much as may wait at the one for work.
+    static var worker: ConnectionLimits {
         ConnectionLimits(
-            waitingBytes: min(options.receiveHighWater * options.maximumMessageBytes, 4 * frameBytes) + 2 * frameBytes,
-            strangersBytes: .max, connections: .max)
+            waitingBytes: SocketOptions.data(frameBytes: frameBytes).waitingBytes, strangersBytes: .max,
+            connections: .max)
     }
 }
 
@@ -48,12 +47,13 @@ struct CoordinatorSockets: ~Copyable {
             dataOptions.security = .server(keys.pair)
             controlOptions.security = .server(keys.pair)
         }
-        if settings.data.isTCP { dataOptions.receiveHighWater = ConnectionLimits.frames }
+        // Over a network each worker's take memory of their own.
+        if settings.data.isTCP { dataOptions.receiveHighWater = 2 }
         let data = try Socket(.router, in: context, options: dataOptions)
         let control = try Socket(.router, in: context, options: controlOptions)
         var connections: ConnectionGuard?
         if settings.data.isTCP {
-            let watch = ConnectionGuard(.coordinator)
+            let watch = ConnectionGuard(.coordinator(dataOptions))
             try watch.watch(data, isEncrypted: settings.keys != nil)
             try watch.watch(control, isEncrypted: settings.keys != nil)
             try watch.start(in: context)

@@ -50,7 +50,7 @@ package final class LivenessThread: Sendable {
         options.security = security
         let socket = try Socket(.dealer, in: context, options: options)
         // Nothing is read here; what comes nevertheless is bounded.
-        let bounds = ConnectionGuard(.worker(options))
+        let bounds = ConnectionGuard(.worker)
         try bounds.watch(socket, isEncrypted: security != nil)
         try bounds.start(in: context)
         try socket.connect(endpoint)

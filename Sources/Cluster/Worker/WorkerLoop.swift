@@ -105,7 +105,7 @@ package final class WorkerLoop {
 
     /// Works until this worker is over, or its connection brings nothing any more.
     private func work(on socket: consuming Socket, in context: Context, beginningWith event: WorkerEvent) throws {
-        let bounds = ConnectionGuard(.worker(options))
+        let bounds = ConnectionGuard(.worker)
         try bounds.watch(socket, isEncrypted: keys != nil, tells: true)
         try bounds.start(in: context)
         var hasToldOfCut = false

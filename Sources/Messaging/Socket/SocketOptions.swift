@@ -41,6 +41,14 @@ package struct SocketOptions: Sendable {
         self.identity = identity
     }
 
+    /// The most that waits from a peer whose messages are of one frame each, in bytes as they travel: nobody gets there who does not send
+    /// messages of many frames.
+    ///
+    /// What libzmq's queue takes; one that a ROUTER has fetched to see whose it is, or that is being handed over; and one that has come
+    /// and finds no room, behind which nothing is read. Each has its length, and under CURVE a nonce and a code; beside them there is
+    /// what was read together with the last one, at most 8 KiB, and the handshake, which nobody is handed.
+    package var waitingBytes: Int { (receiveHighWater + 2) * (maximumMessageBytes + 12 << 10) }
+
     /// Many small messages: registration, heartbeats, assignments.
     package static func control(identity: PeerIdentity? = nil) -> SocketOptions {
         SocketOptions(maximumMessageBytes: 64 << 10, sendHighWater: 1000, receiveHighWater: 1000, identity: identity)

@@ -88,4 +88,27 @@ struct `A coordinator's memory` {
         expectBounded(live, workers: 0)
         try live.finish()
     }
+
+    /// They send as fast as they can what takes many of the longest frames, each of a message of its own.
+    @Test(arguments: [false, true])
+    func `is bounded without a word where workers mean well, whose answers are of many MiB`(keys: Bool) throws {
+        let live = try LiveCoordinator(
+            keys: keys,
+            [
+                "--hidden-size", "1024", "--embedding-dim", "256", "--batch-size", "8", "--shards", "8", "--steps",
+                "24",
+                "--checkpoint-every", "24",
+            ])
+        let workers = try (0..<3).map { _ in try live.startWorker() }
+        let outcome = live.process.wait()
+        for worker in workers {
+            // One that was still computing is told of the end by nobody.
+            worker.signal(SIGTERM)
+            let errors = worker.wait().errors
+            #expect(errors.contains("joined") && !errors.contains("was cut"), "\(errors)")
+        }
+        #expect(outcome.code == 0 && !outcome.errors.contains("was cut"), "\(outcome.errors)")
+        let summary = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any]
+        #expect(try #require(summary?["rejected"] as? [String: Int]) == [:])
+    }
 }
