@@ -33,6 +33,7 @@ struct Lockstep: AsyncParsableCommand {
         endAtQuit()
         Output.occupyStandardDescriptors()
         do {
+            try requireText()
             try selectInstructionSet()
             try CrashPoint.requireOrders()
             FloatingPointEnvironment.prepareThread()
@@ -55,6 +56,17 @@ struct Lockstep: AsyncParsableCommand {
         let ignored = unsafe unsafeBitCast(SIG_IGN, to: Int.self)
         // As for a command in the background of a script.
         if before == ignored { signal(SIGQUIT, SIG_IGN) }
+    }
+
+    /// Refuses arguments that are no text: what Swift makes of them is the name of another file.
+    private static func requireText() throws {
+        for place in 0..<Int(CommandLine.argc) {
+            guard let argument = unsafe CommandLine.unsafeArgv[place],
+                unsafe String(validatingCString: argument) == nil
+            else { continue }
+            let text = unsafe String(cString: argument)
+            throw UsageError("argument \(place), '\(text)': not UTF-8; expected text, of file names too")
+        }
     }
 
     /// Refuses a word that is no command in the place of one; the parser would only call it unexpected, or explain all of them.

@@ -195,6 +195,16 @@ struct `One line and exit code 2 answer` {
         try input.expectRefusal()
     }
 
+    @Test(arguments: ["train --set hello --run", "resume", "sample --set hello", "", "--run"])
+    func `arguments that are no text, of which nothing is made`(words: String) throws {
+        let place = try Workplace()
+        let outcome = try place.shell("'\(Workplace.executable("lockstep"))' \(words) $'bad\\xff\\xfe'")
+        expect(refused: outcome)
+        #expect(outcome.errors.contains("not UTF-8"), "\(outcome.errors)")
+        let made = try FileManager.default.contentsOfDirectory(atPath: place.path).filter { $0.hasPrefix("bad") }
+        #expect(made.isEmpty, "\(made)")
+    }
+
     @Test func `an address of another machine, whoever listens there`() throws {
         let place = try Workplace()
         #expect(try place.run(["keys", "new", "\(place.path)/keys"]).code == 0)
