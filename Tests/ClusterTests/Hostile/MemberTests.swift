@@ -115,7 +115,9 @@ struct `A worker that means harm` {
         let sentence = "was cut: it was a worker's that was dropped"
         #expect(live.process.wait { live.process.errors.contains(sentence) }, "\(live.process.errors)")
         live.process.signal(SIGTERM)
-        #expect(live.process.wait().code == 143)
+        let outcome = live.process.wait()
+        let counted = outcome.errors.split(separator: "\n").last { $0.contains("rejected: ") }
+        #expect(outcome.code == 143 && counted?.contains("dismissed 1") == true, "\(outcome.errors)")
     }
 
     @Test func `takes another's name and is not heard`() throws {
@@ -141,13 +143,19 @@ struct `A worker that means harm` {
         try live.finish(rejecting: ["other_key"]) { try double.send(HostilePeer.hello(session: 10)) }
     }
 
-    @Test func `takes work and never answers, or leaves, or reads a kilobyte a second; others do its work`() throws {
+    @Test
+    func
+        `takes work and never answers, or leaves, or reads a kilobyte a second, two dozen at once; others do the work`()
+        throws
+    {
         let live = try LiveCoordinator()
         let relay = try Relay(to: live.port, bytesPerSecond: 1024)
         let silent = try HostilePeer(live.endpoint)
         try silent.join()
         let slow = try HostilePeer("tcp://127.0.0.1:\(relay.port)")
         try slow.join()
+        let others = try (0..<20).map { _ in try HostilePeer(live.endpoint) }
+        for other in others { try other.join() }
         let busy = try HostilePeer(live.endpoint)
         try busy.join()
         #expect(try silent.receive(.assignment) != nil)

@@ -58,6 +58,17 @@ struct `A stranger` {
         try live.finish()
     }
 
+    @Test(arguments: [false, true])
+    func `that never speaks, or not to the end, is let go of and counted while the coordinator stays`(keys: Bool) throws
+    {
+        let live = try LiveCoordinator(keys: keys)
+        let connections = try (0..<50).map { _ in try RawConnection(port: live.port) }
+        for connection in connections.prefix(10) { connection.write(Array(ZMTP.greeting.prefix(20))) }
+        #expect(connections.allSatisfy { $0.isCut(within: 20) })
+        #expect(live.process.isRunning, "\(live.process.errors)")
+        try live.finish(rejecting: ["handshake"])
+    }
+
     @Test func `that announces a gigabyte is cut off, with keys or without, and costs no memory`() throws {
         for keys in [false, true] {
             let live = try LiveCoordinator(keys: keys)
