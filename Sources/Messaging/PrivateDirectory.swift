@@ -121,26 +121,35 @@ package struct PrivateDirectory: ~Copyable {
 
     private static func names(in path: String) -> [String] {
         let directory = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        return directory >= 0 ? names(closing: directory) ?? [] : []
+        guard directory >= 0 else { return [] }
+        defer { close(directory) }
+        return names(in: directory) ?? []
     }
 
-    /// Names in an open directory, which is read from its beginning and closed; nil, with `errno`, where it cannot be read.
-    package static func names(closing directory: Int32) -> [String]? {
-        guard let listing = unsafe fdopendir(directory) else {
+    /// Names in an open directory, in order; nil, with `errno`, where it cannot be read to its end.
+    package static func names(in directory: Int32) -> [String]? {
+        // Another descriptor, with a place of its own in the list.
+        let own = unsafe openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard own >= 0 else { return nil }
+        guard let listing = unsafe fdopendir(own) else {
             let number = errno
-            close(directory)
+            close(own)
             errno = number
             return nil
         }
-        defer { unsafe closedir(listing) }
         var names: [String] = []
+        errno = 0
         while let entry = unsafe readdir(listing) {
             let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) {
                 unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
             if name != ".", name != ".." { names.append(name) }
+            errno = 0
         }
-        return names
+        let number = errno
+        unsafe closedir(listing)
+        errno = number
+        return number == 0 ? names.sorted() : nil
     }
 
     /// The endpoint of a socket in here.

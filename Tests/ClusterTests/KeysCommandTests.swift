@@ -1,3 +1,4 @@
+import Cluster
 import Foundation
 import Messaging
 import Synchronization
@@ -85,12 +86,14 @@ struct `The keys` {
     }
 
     /// Who is on the list, with what a coordinator and a worker need of them.
-    private func expectWhole(_ keys: String, _ names: [String], _ place: borrowing Workplace) throws {
+    private func expectWhole(
+        _ keys: String, _ names: [String], of allowed: [String]? = nil, _ place: borrowing Workplace
+    ) throws {
         let listing = try place.run(["keys", "list", keys])
         #expect(listing.code == 0, "\(listing)")
         #expect(
             listing.output.split(separator: "\n").dropFirst().map { $0.prefix { $0 != " " } } == names.map { $0[...] })
-        for name in names {
+        for name in allowed ?? names {
             // Without a coordinator there: the keys are read first, and what comes then is another sentence.
             let own = "\(keys)/workers/\(name)"
             let worker = try place.run(["worker", "--connect", "inproc://x", "--keys", own])
@@ -370,6 +373,80 @@ struct `The keys` {
         #expect(outcome.code == 3 && outcome.errors.contains("does not answer a worker's hello"), "\(outcome)")
         #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome)")
         try mute.close(linger: .zero)
+    }
+
+    @Test func `are made and revoked in the directory that was opened, whatever is put in its place, and this is said`()
+        throws
+    {
+        let place = try Workplace()
+        let (keys, kept, others) = ("\(place.path)/keys", "\(place.path)/kept", "\(place.path)/others")
+        for directory in [keys, others] { #expect(try place.run(["keys", "new", directory]).code == 0) }
+        let before = try FileManager.default.subpathsOfDirectory(atPath: others).sorted()
+        let directory = try KeyDirectory(keys)
+        let own = try directory.coordinatorPair().publicKey
+        try FileManager.default.moveItem(atPath: keys, toPath: kept)
+        try FileManager.default.moveItem(atPath: others, toPath: keys)
+        func expectSaid(_ body: () throws -> Void) {
+            let error = #expect(throws: ClusterError.self, performing: body)
+            #expect(error?.exitCode == 2 && "\(error!)".contains("keys: not the directory any more"))
+        }
+        expectSaid { try directory.add("second") }
+        expectSaid { try directory.revoke("worker") }
+        #expect(try directory.coordinatorPair().publicKey == own)
+        #expect(try directory.entries().map { "\($0.name) \($0.isAllowed)" } == ["second true", "worker false"])
+        try expectWhole(kept, ["second", "worker"], of: ["second"], place)
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: keys).sorted() == before)
+    }
+
+    #if os(Linux)
+        @Test func `are made anew in the directory that was opened, too`() throws {
+            let place = try Workplace()
+            let (keys, kept) = ("\(place.path)/keys", "\(place.path)/kept")
+            #expect(try place.shell("mkdir -m 700 keys").code == 0)
+            let lock = unsafe open(keys, O_RDONLY)
+            defer { close(lock) }
+            #expect(flock(lock, LOCK_EX) == 0)
+            let command = try place.start(["keys", "new", keys])
+            // The line of one that waits its turn.
+            func waits() -> Bool {
+                (try? String(contentsOfFile: "/proc/locks", encoding: .utf8))?.split(separator: "\n").contains {
+                    let words = $0.split(separator: " ")
+                    return words.contains("->") && words.contains("\(command.identifier)")
+                } ?? false
+            }
+            #expect(command.wait { waits() })
+            #expect(try place.shell("mv keys kept && mkdir -m 700 keys").code == 0)
+            #expect(flock(lock, LOCK_UN) == 0)
+            expectRefusal(command.wait(), says: "keys: not the directory any more")
+            try expectWhole(kept, ["worker"], place)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: keys).isEmpty)
+        }
+    #endif
+
+    @Test(arguments: [
+        ("allowed", "add keys second"), ("workers", "add keys second"), ("allowed", "revoke keys worker"),
+        ("revoked", "revoke keys worker"), ("workers", "revoke keys worker"), ("allowed", "list keys"),
+        ("revoked", "list keys"), (".", "list keys"), (".", "add keys/ second"), (".", "new keys"),
+    ])
+    func `are not looked for where a link leads, which is refused`(part: String, line: String) throws {
+        let place = try Workplace()
+        let command = "'\(Workplace.executable("lockstep"))' keys"
+        #expect(try place.shell("\(command) new keys && \(command) add keys other").code == 0)
+        #expect(try place.shell("\(command) revoke keys other").code == 0)
+        let (link, up) = part == "." ? ("keys", "") : ("keys/\(part)", "../")
+        #expect(try place.shell("mv \(link) elsewhere && ln -s \(up)elsewhere \(link)").code == 0)
+        func elsewhere() throws -> String {
+            try place.shell("cd elsewhere && find . -type f | sort | xargs cat && find . | sort").output
+        }
+        let before = try elsewhere()
+        expectRefusal(try place.shell("\(command) \(line)"), says: "\(link): not a directory; wanted one of mode 0700")
+        #expect(try elsewhere() == before)
+        #expect(try place.shell("rm \(link) && mv elsewhere \(link)").code == 0)
+        // What is off the list before the link is found stays off it.
+        let isRevoked = (part, line) == ("workers", "revoke keys worker")
+        #expect(
+            try place.shell("\(command) list keys").output.split(separator: "\n").last?.hasSuffix("allowed") == false)
+        #expect(try place.shell("\(command) list keys | grep -c allowed").output == (isRevoked ? "0\n" : "1\n"))
     }
 
     @Test func `let a worker wait where nobody listens, which says so`() throws {

@@ -14,9 +14,8 @@ package import Messaging
 ///     worker.key_secret          0600
 /// ```
 package struct KeyDirectory: Sendable {
-    package let path: String
-    /// The directory itself; nil for one that was just made, which is opened when it is read.
-    private let held: KeyPlace?
+    /// The directory itself: all that is done to it is done through its descriptor.
+    private let place: KeyPlace
 
     /// One worker's key.
     package struct Entry: Hashable, Sendable {
@@ -27,62 +26,63 @@ package struct KeyDirectory: Sendable {
 
     /// A directory that `create` made.
     package init(_ path: String) throws(ClusterError) {
-        self.path = path
-        let place = try KeyPlace(path)
-        held = place
+        place = try KeyPlace(path)
         guard try place.names().contains(Self.secretName) else {
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no coordinator's keys in it; expected a directory that `lockstep keys new` made")
         }
-        try PrivateFile.checkDirectory(allowed)
+        _ = try place.requiredDirectory(Self.allowed)
     }
 
-    private init(new path: String) { (self.path, held) = (path, nil) }
+    private init(in place: KeyPlace) { self.place = place }
 
-    private func place() throws(ClusterError) -> KeyPlace {
-        if let held { return held }
-        return try KeyPlace(path)
-    }
+    package var path: String { place.path }
 
     /// Makes the coordinator's pair, and that of a first worker, named `worker`.
     ///
     /// All of it is made in a directory within, and gets its place when it is whole.
     package static func create(_ path: String) throws -> KeyDirectory {
-        let draft = "\(path)/.new"
-        let isNew = !FileManager.default.fileExists(atPath: path)
-        if isNew {
-            try PrivateFile.makeDirectory(path)
-        } else {
-            try PrivateFile.checkDirectory(path)
-            guard try PrivateFile.names(in: path).allSatisfy({ $0 == ".new" }) else {
-                throw ClusterError(
-                    exitCode: 2, "keys \(path): not empty; expected a new directory, nothing was changed")
-            }
-            PrivateFile.remove(draft)
-        }
+        let isNew = try KeyPlace.makeDirectory(path)
         do {
-            try PrivateFile.makeDirectory(draft)
-            let new = KeyDirectory(new: draft)
-            for part in [new.allowed, new.revoked, new.workers] { try PrivateFile.makeDirectory(part) }
-            let pair = try CurvePair.generate()
-            try PrivateFile.create(new.coordinatorPublic, KeyFile.publicText(pair.publicKey, of: "the coordinator"))
-            try new.add("worker")
-            try PrivateFile.create(new.coordinatorSecret, KeyFile.secretText(pair, of: "the coordinator"))
-            try PrivateFile.synchronize(directory: draft)
+            let new = KeyDirectory(in: try KeyPlace(path))
+            try new.alone { try new.fillAnew() }
+            // Of one that was there before it is on the disk.
+            if isNew { try new.place.synchronizeName() }
+            return new
         } catch {
-            PrivateFile.remove(isNew ? path : draft)
+            // With anything in it it stays.
+            if isNew { KeyPlace.removeDirectory(path) }
             throw error
         }
-        // Last its secret: the directory counts as one from there on.
-        for name in try PrivateFile.names(in: draft) where name != secretName {
-            try PrivateFile.rename("\(draft)/\(name)", to: "\(path)/\(name)")
+    }
+
+    private func fillAnew() throws {
+        guard try place.names().allSatisfy({ $0 == Self.draftName }) else {
+            throw ClusterError(exitCode: 2, "keys \(path): not empty; expected a new directory, nothing was changed")
         }
-        try PrivateFile.rename("\(draft)/\(secretName)", to: "\(path)/\(secretName)")
-        PrivateFile.remove(draft)
-        try PrivateFile.synchronize(directory: path)
-        try PrivateFile.synchronize(directory: URL(fileURLWithPath: path).deletingLastPathComponent().path)
-        return KeyDirectory(new: path)
+        do {
+            try place.remove(Self.draftName)
+            try Self.fill(place.makeDirectory(Self.draftName))
+        } catch {
+            try? place.remove(Self.draftName)
+            throw error
+        }
+        let draft = try place.requiredDirectory(Self.draftName)
+        // Last its secret: the directory counts as one from there on.
+        for name in try draft.names() where name != Self.secretName { try draft.move(name, to: place) }
+        try draft.move(Self.secretName, to: place)
+        try place.remove(Self.draftName)
+        try place.synchronize()
+    }
+
+    private static func fill(_ place: KeyPlace) throws {
+        for part in [allowed, revoked, workers] { _ = try place.makeDirectory(part) }
+        let pair = try CurvePair.generate()
+        try place.create(publicName, KeyFile.publicText(pair.publicKey, of: "the coordinator"))
+        try KeyDirectory(in: place).makeWorker("worker")
+        try place.create(secretName, KeyFile.secretText(pair, of: "the coordinator"))
+        try place.synchronize()
     }
 
     /// Makes a worker's pair, its directory, and its place on the allow-list: all of it, or nothing that counts.
@@ -91,42 +91,47 @@ package struct KeyDirectory: Sendable {
     /// killed before, or by a revocation; it admits nobody, and makes room.
     package func add(_ name: String) throws {
         try Self.check(name)
-        try alone {
-            let (list, own, draft) = ("\(allowed)/\(name).key", workerDirectory(name), "\(workers)/.new-\(name)")
-            // A list that cannot be looked at is no list without the name.
-            guard try !PrivateFile.names(in: allowed).contains("\(name).key") else {
-                throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
-            }
-            let server = try KeyFile.readPublic(coordinatorPublic)
-            let pair = try CurvePair.generate()
-            PrivateFile.remove(draft)
-            do {
-                try PrivateFile.makeDirectory(draft)
-                try PrivateFile.create("\(draft)/coordinator.key", KeyFile.publicText(server, of: "the coordinator"))
-                try PrivateFile.create("\(draft)/worker.key_secret", KeyFile.secretText(pair, of: "worker \(name)"))
-                try PrivateFile.synchronize(directory: draft)
-                PrivateFile.remove(own)
-                try PrivateFile.rename(draft, to: own)
-                try PrivateFile.synchronize(directory: workers)
-                try PrivateFile.create(list, KeyFile.publicText(pair.publicKey, of: "worker \(name)"))
-            } catch {
-                PrivateFile.remove(draft)
-                PrivateFile.remove(own)
-                throw error
-            }
-            try PrivateFile.synchronize(directory: allowed)
-        }
+        try alone { try makeWorker(name) }
     }
 
-    /// Does `body` while no other process makes keys here.
-    private func alone(_ body: () throws -> Void) throws {
-        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw PrivateFile.failure("keys \(path)", errno) }
-        defer { close(descriptor) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else { throw PrivateFile.failure("keys \(path)", errno) }
+    private func makeWorker(_ name: String) throws {
+        let draft = ".new-\(name)"
+        let (list, workers) = try (
+            place.requiredDirectory(Self.allowed), place.requiredDirectory(Self.workers)
+        )
+        // A list that cannot be looked at is no list without the name.
+        guard try !list.names().contains("\(name).key") else {
+            throw ClusterError(exitCode: 2, "keys \(path): there is a worker '\(name)'; expected a new name")
         }
-        try body()
+        let server = try KeyFile.readPublic(Self.publicName, in: place)
+        let pair = try CurvePair.generate()
+        try workers.remove(draft)
+        do {
+            let own = try workers.makeDirectory(draft)
+            try own.create(Self.publicName, KeyFile.publicText(server, of: "the coordinator"))
+            try own.create("worker.key_secret", KeyFile.secretText(pair, of: "worker \(name)"))
+            try own.synchronize()
+            try workers.remove(name)
+            try workers.move(draft, to: workers, as: name)
+            try workers.synchronize()
+            try list.create("\(name).key", KeyFile.publicText(pair.publicKey, of: "worker \(name)"))
+        } catch {
+            try? workers.remove(draft)
+            try? workers.remove(name)
+            throw error
+        }
+        try list.synchronize()
+    }
+
+    /// Does `body` while no other process makes keys here, and says so when they are not where the user meant them to be.
+    private func alone(_ body: () throws -> Void) throws {
+        try place.alone(body)
+        guard place.isInPlace else {
+            throw ClusterError(
+                exitCode: 2,
+                "keys \(path): not the directory any more that was there at the start, which is the one that was changed"
+            )
+        }
     }
 
     /// Takes a worker off the allow-list; a coordinator that runs drops it within seconds.
@@ -136,35 +141,37 @@ package struct KeyDirectory: Sendable {
     }
 
     private func takeOffTheList(_ name: String) throws {
-        guard FileManager.default.fileExists(atPath: "\(allowed)/\(name).key") else {
+        let list = try place.requiredDirectory(Self.allowed)
+        guard list.contains("\(name).key") else {
             let names = try entries().filter(\.isAllowed).map(\.name)
             throw ClusterError(
                 exitCode: 2,
                 "keys \(path): no worker '\(name)' on the allow-list; expected \(names.isEmpty ? "one, and there is none" : names.joined(separator: ", "))"
             )
         }
-        if !FileManager.default.fileExists(atPath: revoked) { try PrivateFile.makeDirectory(revoked) }
-        guard unsafe rename("\(allowed)/\(name).key", placeAmongRevoked(name)) == 0 else {
-            throw PrivateFile.failure("keys \(path)", errno)
-        }
+        let revoked = try place.directory(Self.revoked) ?? place.makeDirectory(Self.revoked)
+        try list.move("\(name).key", to: revoked, as: Self.freeName(name, in: revoked))
+        try list.synchronize()
+        try revoked.synchronize()
         // The copy here is of no use any more, and the name is free.
-        try? FileManager.default.removeItem(atPath: workerDirectory(name))
+        do { try place.directory(Self.workers)?.remove(name) } catch {
+            throw ClusterError(exitCode: error.exitCode, "worker \(name) is revoked; its copy here stays: \(error)")
+        }
     }
 
-    /// A free place for a key, which may not be the first revoked one of its name: none is forgotten.
-    private func placeAmongRevoked(_ name: String) -> String {
-        var place = "\(revoked)/\(name).key"
-        var number = 2
-        while FileManager.default.fileExists(atPath: place) {
-            place = "\(revoked)/\(name)-\(number).key"
+    /// A free name for a key, which may not be the first revoked one of its name: none is forgotten.
+    private static func freeName(_ name: String, in revoked: KeyPlace) -> String {
+        var (free, number) = ("\(name).key", 2)
+        while revoked.contains(free) {
+            free = "\(name)-\(number).key"
             number += 1
         }
-        return place
+        return free
     }
 
     /// Everybody's keys, by name: those on the allow-list first.
     package func entries() throws -> [Entry] {
-        try [("allowed", true), ("revoked", false)].flatMap { directory, isAllowed in
+        try [(Self.allowed, true), (Self.revoked, false)].flatMap { directory, isAllowed in
             try read(directory).map { Entry(name: $0.name, key: try $0.key.get(), isAllowed: isAllowed) }
         }
     }
@@ -183,9 +190,9 @@ package struct KeyDirectory: Sendable {
                 }
             }
         }
-        let admitted = Dictionary(try keys(in: "allowed")) { first, _ in first }
-        let withdrawn = Set(try keys(in: "revoked").map(\.0))
-        if let held, !held.isInPlace {
+        let admitted = Dictionary(try keys(in: Self.allowed)) { first, _ in first }
+        let withdrawn = Set(try keys(in: Self.revoked).map(\.0))
+        if !place.isInPlace {
             faults.append(
                 "keys \(path): not the directory any more that was there at the start, which is the one that counts")
         }
@@ -197,7 +204,7 @@ package struct KeyDirectory: Sendable {
     func lastChange() -> Change {
         var now = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &now)
-        let instants = ["allowed", "revoked"].map { held?.lastChange(of: $0) ?? .zero }
+        let instants = [Self.allowed, Self.revoked].map { place.lastChange(of: $0) }
         let age = .seconds(now.tv_sec) + .nanoseconds(now.tv_nsec) - max(instants[0], instants[1])
         return Change(instants: instants, isSettled: age > .milliseconds(100))
     }
@@ -209,23 +216,18 @@ package struct KeyDirectory: Sendable {
     }
 
     package func coordinatorPair() throws(ClusterError) -> CurvePair {
-        try KeyFile.readPair(Self.secretName, in: place())
+        try KeyFile.readPair(Self.secretName, in: place)
     }
-
-    package func workerDirectory(_ name: String) -> String { "\(workers)/\(name)" }
 
     /// The files of a list, by name, each with its key or with what is wrong with it; none where there is no list.
     ///
     /// - Throws: also where others can enter the directory by now, or its allow-list.
     private func read(_ list: String) throws -> [(name: String, key: Result<CurvePublicKey, ClusterError>)] {
-        let place = try place()
         try place.check()
-        guard let directory = try place.directory(list) else {
-            // An allow-list that is away for a moment revokes nobody.
-            guard list != "allowed" else { throw PrivateFile.failure("directory \(allowed)", ENOENT) }
+        // An allow-list that is away for a moment revokes nobody.
+        guard let directory = try list == Self.allowed ? place.requiredDirectory(list) : place.directory(list) else {
             return []
         }
-        try directory.check()
         return try directory.names().compactMap { file in
             guard file.hasSuffix(".key") else { return nil }
             let name = String(file.dropLast(4))
@@ -251,10 +253,10 @@ package struct KeyDirectory: Sendable {
         }
     }
 
-    private var coordinatorPublic: String { "\(path)/coordinator.key" }
+    private static let publicName = "coordinator.key"
     private static let secretName = "coordinator.key_secret"
-    private var coordinatorSecret: String { "\(path)/\(Self.secretName)" }
-    var allowed: String { "\(path)/allowed" }
-    private var revoked: String { "\(path)/revoked" }
-    private var workers: String { "\(path)/workers" }
+    private static let draftName = ".new"
+    private static let allowed = "allowed"
+    private static let revoked = "revoked"
+    private static let workers = "workers"
 }

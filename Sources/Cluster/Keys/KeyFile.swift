@@ -13,17 +13,11 @@ enum KeyFile {
             [("public-key", pair.publicKey.text), ("secret-key", pair.secretText)])
     }
 
-    static func readPublic(_ path: String) throws(ClusterError) -> CurvePublicKey {
-        try publicKey(in: PrivateFile.read(path, isSecret: false), of: path)
-    }
-
     static func readPublic(_ name: String, in place: KeyPlace) throws(ClusterError) -> CurvePublicKey {
-        try publicKey(in: place.read(name, isSecret: false), of: "\(place.path)/\(name)")
-    }
-
-    private static func publicKey(in text: String, of path: String) throws(ClusterError) -> CurvePublicKey {
+        let text = try place.read(name, isSecret: false)
         guard let key = value("public-key", in: text).flatMap(CurvePublicKey.init) else {
-            throw ClusterError(exitCode: 2, "key file \(path): no public-key of 40 characters of Z85 in it")
+            throw ClusterError(
+                exitCode: 2, "key file \(place.path)/\(name): no public-key of 40 characters of Z85 in it")
         }
         return key
     }

@@ -11,11 +11,11 @@ enum PrivateFile {
     ///   - isSecret: whether nobody but this user may have any right to it.
     ///   - directory: an open directory, in which it is found as `name`, whatever lies at the path.
     static func read(
-        _ path: String, isSecret: Bool, at directory: Int32 = AT_FDCWD, _ name: String? = nil
+        _ path: String, isSecret: Bool, at directory: Int32, _ name: String
     ) throws(ClusterError) -> String {
         func refuse(_ reason: String) -> ClusterError { ClusterError(exitCode: 2, "key file \(path): \(reason)") }
-        // Not the last link of a path that somebody else may have laid, and no waiting for a pipe's other end.
-        let descriptor = unsafe openat(directory, name ?? path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        // Not a link that somebody else may have laid, and no waiting for a pipe's other end.
+        let descriptor = unsafe openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw refuse(unsafe String(cString: strerror(errno))) }
         defer { close(descriptor) }
         var status = stat()
@@ -41,51 +41,25 @@ enum PrivateFile {
     }
 
     /// Writes a file that was not there, of mode 0600, on the disk before anybody finds it under its name.
-    static func create(_ path: String, _ text: String) throws(ClusterError) {
+    ///
+    /// - Parameter directory: an open directory, in which it is made as `name`, whatever lies at the path.
+    static func create(_ path: String, _ text: String, at directory: Int32, _ name: String) throws(ClusterError) {
         func refuse() -> ClusterError { failure("key file \(path)", errno) }
-        let draft = "\(path).new"
-        unsafe unlink(draft)
-        let descriptor = unsafe open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let draft = "\(name).new"
+        unsafe unlinkat(directory, draft, 0)
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let descriptor = unsafe openat(directory, draft, flags, 0o600)
         guard descriptor >= 0 else { throw refuse() }
         let bytes = Array(text.utf8)
         let isWritten = unsafe Foundation.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
         close(descriptor)
-        guard isWritten, unsafe link(draft, path) == 0 else {
+        guard isWritten, unsafe linkat(directory, draft, directory, name, 0) == 0 else {
             let error = refuse()
-            unsafe unlink(draft)
+            unsafe unlinkat(directory, draft, 0)
             throw error
         }
-        unsafe unlink(draft)
+        unsafe unlinkat(directory, draft, 0)
     }
-
-    /// Makes a directory of mode 0700.
-    static func makeDirectory(_ path: String) throws(ClusterError) {
-        guard unsafe mkdir(path, 0o700) == 0 else { throw failure("directory \(path)", errno) }
-    }
-
-    /// Gives a file or a directory its name, in place of nothing.
-    static func rename(_ old: String, to new: String) throws(ClusterError) {
-        guard unsafe Foundation.rename(old, new) == 0 else { throw failure("keys \(new)", errno) }
-    }
-
-    /// Returns when the names in a directory are on the disk.
-    static func synchronize(directory path: String) throws(ClusterError) {
-        let descriptor = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("directory \(path)", errno) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure("directory \(path)", errno) }
-    }
-
-    /// Names in a directory, in order.
-    static func names(in path: String) throws(ClusterError) -> [String] {
-        guard unsafe access(path, R_OK | X_OK) == 0 else { throw failure("directory \(path)", errno) }
-        do { return try FileManager.default.contentsOfDirectory(atPath: path).sorted() } catch {
-            throw ClusterError(exitCode: 2, "directory \(path): cannot be read; expected one of keys")
-        }
-    }
-
-    /// Removes a file or a directory with all that is in it, or nothing.
-    static func remove(_ path: String) { try? FileManager.default.removeItem(atPath: path) }
 
     /// The system's refusal: what the user named is at fault, or the disk is full or broken.
     static func failure(_ what: String, _ number: Int32) -> ClusterError {
