@@ -158,6 +158,33 @@ private let wide = ConnectionLimits(waitingBytes: 64 << 20, strangersBytes: 64 <
         #expect(!small.isCut && peers.count(where: \.isCut) == 1)
     }
 
+    @Test func `of very many cuts the first are told, and all are counted by what they were for`() throws {
+        let server = try GuardedServer(ConnectionLimits(waitingBytes: 500, strangersBytes: 8 << 20, connections: 1000))
+        let client = try Socket(.dealer, in: .shared)
+        try client.connect(server.endpoint)
+        #expect(try client.send([.bytes([1])], within: patience) == .sent)
+        let connection = try #require(try server.socket.message().connection)
+        #expect(eventually { server.watch.waiting()[connection] != nil })
+        server.watch.dismiss(connection)
+        var counts: [ConnectionCut.Kind: Int] = [:]
+        #expect(
+            eventually {
+                counts = (try? server.watch.takeNews().counts) ?? [:]
+                return !counts.isEmpty
+            })
+        #expect(counts == [.dismissed: 1])
+        let peers = try (0..<300).map { _ in try RawConnection(port: server.port) }
+        for peer in peers {
+            try peer.greet()
+            // A message that does not end.
+            peer.write([1, 255] + [UInt8](repeating: 0, count: 255) + [1, 255] + [UInt8](repeating: 0, count: 250))
+        }
+        #expect(eventually { peers.allSatisfy(\.isCut) })
+        let news = try server.watch.takeNews()
+        #expect(news.cuts.count == 256 && news.counts == [.waitingBytes: 300], "\(news.cuts.count) \(news.counts)")
+        #expect(ConnectionCut.Kind.waitingBytes.rawValue == "waiting_bytes")
+    }
+
     @Test func `of too many connections those that say nothing go before the oldest, which is within its handshake`()
         throws
     {

@@ -250,21 +250,18 @@ package final class CoordinatorLoop {
     private func takeCuts(_ sockets: borrowing CoordinatorSockets) throws {
         guard let news = try sockets.connections?.takeNews() else { return }
         if news.handshakesFailed > 0 { ended["handshake", default: 0] += news.handshakesFailed }
+        for (kind, count) in news.counts { ended[kind.rawValue, default: 0] += count }
         for cut in news.cuts {
             switch cut.reason {
             case .waitingBytes(let count):
-                ended["waiting_bytes", default: 0] += 1
                 noteStranger("the connection of \(cut.peer) was cut: \(count) bytes of it waited here")
             case .dismissed:
-                ended["dismissed", default: 0] += 1
                 noteStranger("the connection of \(cut.peer) was cut: it was a worker's that was dropped")
             case .connections(let count):
-                ended["connections", default: 0] += 1
                 noteStranger(
                     "the connection of \(cut.peer) was cut: there were \(count), and nobody had said who it is")
             }
         }
-        if news.more > 0 { ended["connections", default: 0] += news.more }
     }
 
     private func flush(_ sockets: borrowing CoordinatorSockets) throws -> [WorkerID] {

@@ -42,7 +42,7 @@ package final class ConnectionGuard: Sendable {
         var early: [ConnectionID: Early] = [:]
         var accepted = 0
         var cuts: [ConnectionCut] = []
-        var cutsUntold = 0
+        var cutCounts: [ConnectionCut.Kind: Int] = [:]
         var handshakesFailed = 0
         var failure: MessagingError?
         /// What has happened to the sockets whose owners want to know.
@@ -60,7 +60,7 @@ package final class ConnectionGuard: Sendable {
     private let limits: ConnectionLimits
     private let gates = Mutex<[Gate]>([])
     private let state = Mutex(State())
-    /// Cuts that are told one by one; the rest are counted.
+    /// Cuts that are told one by one; of the rest there is the count.
     private static let longestNews = 256
     /// Events that are kept for who does not ask.
     private static let mostEvents = 1024
@@ -145,14 +145,16 @@ package final class ConnectionGuard: Sendable {
         state.early[connection] = early
     }
 
-    /// What has happened since it was last asked: the connections that were cut, how many more there were, and handshakes that
-    /// ended before the two knew each other, but for those that the `AdmissionDesk` refused.
+    /// What has happened since it was last asked: the connections that were cut, of very many the first; how many were, by kind; and
+    /// handshakes that ended before the two knew each other, but for those that the `AdmissionDesk` refused.
     ///
     /// - Throws: what ended the guard.
-    package func takeNews() throws(MessagingError) -> (cuts: [ConnectionCut], more: Int, handshakesFailed: Int) {
+    package func takeNews() throws(MessagingError) -> (
+        cuts: [ConnectionCut], counts: [ConnectionCut.Kind: Int], handshakesFailed: Int
+    ) {
         let (failure, news) = state.withLock { state in
-            defer { (state.cuts, state.cutsUntold, state.handshakesFailed) = ([], 0, 0) }
-            return (state.failure, (state.cuts, state.cutsUntold, state.handshakesFailed))
+            defer { (state.cuts, state.cutCounts, state.handshakesFailed) = ([], [:], 0) }
+            return (state.failure, (state.cuts, state.cutCounts, state.handshakesFailed))
         }
         if let failure { throw failure }
         return news
@@ -347,10 +349,9 @@ extension ConnectionGuard {
         } else {
             zmqshim_cut(connection.descriptor)
         }
+        state.cutCounts[reason.kind, default: 0] += 1
         if state.cuts.count < Self.longestNews {
             state.cuts.append(ConnectionCut(reason: reason, peer: known.peer))
-        } else {
-            state.cutsUntold += 1
         }
     }
 

@@ -37,6 +37,20 @@ package struct ConnectionCut: Hashable, Sendable {
         case dismissed
         /// There were so many connections.
         case connections(Int)
+
+        package var kind: Kind {
+            switch self {
+            case .waitingBytes: .waitingBytes
+            case .dismissed: .dismissed
+            case .connections: .connections
+            }
+        }
+    }
+
+    /// What cuts are counted by.
+    package enum Kind: String, Sendable {
+        case waitingBytes = "waiting_bytes"
+        case dismissed, connections
     }
 
     package let reason: Reason
