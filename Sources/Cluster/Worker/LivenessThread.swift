@@ -29,10 +29,11 @@ package final class LivenessThread: Sendable {
 
     /// Begins; the thread ends soon after `stop()`.
     ///
-    /// - Parameter note: told why when the socket fails. The coordinator then hears the worker between two ranges only.
+    /// - Parameter note: told when the connection is cut because too much comes over it, and why when the socket fails. The
+    ///   coordinator then hears the worker between two ranges only.
     package func start(note: @escaping @Sendable (String) -> Void) {
         Thread.detachNewThread { [self] in
-            do { try run() } catch let end as MessagingError where end.isTermination {
+            do { try run(note) } catch let end as MessagingError where end.isTermination {
                 // This worker is over.
             } catch { note("pings have stopped: \(error)") }
         }
@@ -45,11 +46,12 @@ package final class LivenessThread: Sendable {
         state.withLock { ($0.ping, $0.goodbye) = (ping, goodbye) }
     }
 
-    private func run() throws {
+    private func run(_ note: (String) -> Void) throws {
         var options = SocketOptions.control(identity: identity)
         options.security = security
         let socket = try Socket(.dealer, in: context, options: options)
         // Nothing is read here; what comes nevertheless is bounded.
+        var cuts = CutNotice("the connection to \(endpoint) for pings")
         let bounds = ConnectionGuard(.worker)
         try bounds.watch(socket, isEncrypted: security != nil)
         try bounds.start(in: context)
@@ -66,6 +68,7 @@ package final class LivenessThread: Sendable {
                 // Not exit: the main thread may be on its way out too.
                 _exit(code)
             }
+            if let sentence = try cuts.take(from: bounds) { note(sentence) }
             if elapsed % 10 == 0, let ping { _ = try socket.send([ping]) }
             elapsed += 1
             Thread.sleep(forTimeInterval: 0.1)

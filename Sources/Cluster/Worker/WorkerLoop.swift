@@ -108,8 +108,8 @@ package final class WorkerLoop {
         let bounds = ConnectionGuard(.worker)
         try bounds.watch(socket, isEncrypted: keys != nil, tells: true)
         try bounds.start(in: context)
-        var hasToldOfCut = false
         hasHeard = false
+        var cuts = CutNotice("the connection to \(endpoint)")
         var handshake = HandshakeWatch(endpoint: endpoint, hasKeys: keys != nil, isChild: parent != nil)
         try socket.connect(endpoint)
         let connected = clock.now - begun
@@ -127,11 +127,7 @@ package final class WorkerLoop {
                 lastTick = clock.now
                 (handshake.isEstablished, handshake.hasHeard) = (run != .none, hasHeard)
                 for event in bounds.takeEvents() { handshake.note(event, at: lastTick - begun) }
-                // Once a socket: whoever sends too much may do so again and again.
-                if case .waitingBytes(let count)? = try bounds.takeNews().cuts.first?.reason, !hasToldOfCut {
-                    hasToldOfCut = true
-                    note("the connection to \(endpoint) was cut: \(count) bytes of it waited here")
-                }
+                if let sentence = try cuts.take(from: bounds) { note(sentence) }
                 if let sentence = handshake.verdict(at: lastTick - begun) {
                     try perform(.leave(exitCode: 3, reason: sentence), socket, context)
                     break
