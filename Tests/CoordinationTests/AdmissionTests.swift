@@ -19,6 +19,12 @@ import Testing
             incarnation: 5)
     }
 
+    @Test func `a socket without a name of its own is refused`() {
+        var rig = CoordinatorRig()
+        let refused = rig.tell(.received(hello(), from: WorkerID([0, 1, 2, 3, 4])))
+        #expect(refused.refusals == [.malformed] && rig.machine.load.members == 0)
+    }
+
     @Test func `a message without a key is not looked at where there are keys`() {
         var rig = rig()
         #expect(rig.tell(.received(hello(), from: "a")).isEmpty)

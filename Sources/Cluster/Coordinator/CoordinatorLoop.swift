@@ -104,7 +104,7 @@ package final class CoordinatorLoop {
     /// Ends the connections of a worker that was dropped for good: it would be listened to in vain.
     func dismiss(_ worker: WorkerID) {
         outbox.discard(worker)
-        connections?.dismiss(PeerIdentity(worker.bytes))
+        connections?.dismiss(PeerIdentity(received: worker.bytes))
     }
 
     /// A sentence that somebody else can cause as often as he likes.
@@ -282,7 +282,7 @@ package final class CoordinatorLoop {
             self.payload = nil
             if let connection {
                 if machine.isMember(sender, key) {
-                    connections?.recognise(connection, as: PeerIdentity(sender.bytes))
+                    connections?.recognise(connection, as: PeerIdentity(received: sender.bytes))
                 } else if let key, machine.isRevoked(key) {
                     connections?.dismiss(connection)
                 }

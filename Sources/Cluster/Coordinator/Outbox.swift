@@ -72,7 +72,7 @@ package struct Outbox {
         for worker in Array(queues.keys) {
             guard var queue = queues.removeValue(forKey: worker) else { continue }
             if absence > .seconds(1) { queue.lastMoved = min(now, queue.lastMoved + absence) }
-            if try send(&queue, to: PeerIdentity(worker.bytes), socket, at: now),
+            if try send(&queue, to: PeerIdentity(received: worker.bytes), socket, at: now),
                 now - queue.lastMoved < Self.patience
             {
                 if !queue.items.isEmpty { queues[worker] = queue }

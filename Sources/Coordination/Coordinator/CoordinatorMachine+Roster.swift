@@ -99,6 +99,10 @@ extension CoordinatorMachine {
     }
 
     private func refusal(of hello: Hello, from worker: WorkerID) -> Refusal? {
+        // Names that begin so are the socket's own: another peer's on each of the two sockets, and after each break.
+        if worker.bytes.first == 0 {
+            return Refusal(.malformed, "its socket has no name; expected a routing id whose first byte is not zero")
+        }
         if hello.version != configuration.version {
             return Refusal(
                 .version, "the coordinator is version \(configuration.version), the worker \(hello.version)")

@@ -14,6 +14,9 @@ package struct PeerIdentity: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
+    /// A name that came with a message, whoever chose it.
+    package init(received bytes: [UInt8]) { self.bytes = bytes }
+
     /// The name in a part that was received; the part is closed.
     init(taking part: inout zmq_msg_t) {
         let count = unsafe zmq_msg_size(&part)

@@ -117,14 +117,14 @@ final class HostilePeer {
     private(set) var welcome: Welcome?
 
     init(
-        _ endpoint: String, identity: [UInt8] = [UInt8(ascii: "H")] + (0..<15).map { _ in UInt8.random(in: 0...255) },
+        _ endpoint: String, identity: [UInt8]? = [UInt8(ascii: "H")] + (0..<15).map { _ in UInt8.random(in: 0...255) },
         keys: (pair: CurvePair, server: CurvePublicKey)? = nil
     ) throws {
-        self.identity = identity
+        self.identity = identity ?? []
         // No limits of its own.
         var options = SocketOptions(
             maximumMessageBytes: 1 << 31, sendHighWater: 100_000, receiveHighWater: 100_000,
-            identity: PeerIdentity(identity))
+            identity: identity.map { PeerIdentity($0) })
         if let keys { options.security = .client(keys.pair, server: keys.server) }
         socket = try Socket(.dealer, in: sharedContext.get(), options: options)
         monitor = try SocketMonitor(of: socket)

@@ -46,6 +46,16 @@ struct `A worker that means harm` {
 
     private typealias Attempt = (_ peer: HostilePeer, _ own: ShardRange, _ step: UInt64) -> [UInt8]
 
+    @Test func `has no name of its own, and is told so`() throws {
+        let live = try LiveCoordinator()
+        let nameless = try HostilePeer(live.endpoint, identity: nil)
+        try nameless.send(HostilePeer.hello())
+        let refusal = try #require(try nameless.receive(.refused))
+        guard case .refused(let reason) = refusal.body else { return }
+        #expect(reason.code == .malformed && reason.sentence.contains("has no name"))
+        try live.finish { try nameless.send(HostilePeer.hello(session: 2)) }
+    }
+
     @Test func `changes what a message says and makes the checksum fit`() throws {
         let live = try LiveCoordinator()
         let attempts: [(name: String, make: Attempt)] = [
