@@ -713,4 +713,35 @@ import Testing
         _ = rig.hello("b")
         #expect(rig.machine.counters.joined == 2 && rig.machine.roster.count == 2)
     }
+
+    @Test func `no more answers begin to arrive than there is room for, and one that stands still makes room`() {
+        var rig = CoordinatorRig { $0.answerRoom = 2 }
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 4)", "b [4, 8)"])
+        // All but the last frame of each.
+        for (worker, shards) in [("a", 0..<4), ("b", 4..<8)] as [(WorkerID, Range<Int>)] {
+            let first = CoordinatorRig.answer(shards, total: 2 * frameBytes)[0]
+            #expect(rig.tell(.received(first, from: worker)).stored.count == 1)
+        }
+        let later = rig.wait(9, hearing: ["a", "b", "c"])
+        #expect(later.discarded == ["a [0, 4)"] && later.assigned == ["c [0, 4)"])
+        #expect(rig.machine.load.partialAnswers == 1)
+    }
+
+    @Test func `a step after one in which nobody helped is not waited for again`() {
+        var rig = CoordinatorRig()
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        var own: [Subtree] = []
+        for _ in 0..<40 where own.isEmpty { own = rig.wait(1, hearing: ["a"]).own }
+        #expect(own == [Subtree(first: 0, count: 8)!])
+        #expect(rig.computeOwn(0..<8).contains(.stepReduced(0)))
+        _ = rig.pull("a", finished: ShardRange(0..<8))
+        let next = rig.tell(.beginStep(1))
+        #expect(next.assigned == ["a [0, 8)"] && next.own == own)
+        // Who helps is waited for again.
+        _ = rig.fold("a", 0..<8, step: 1)
+        _ = rig.pull("a", finished: ShardRange(0..<8), step: 1)
+        #expect(rig.tell(.beginStep(2)).own.isEmpty)
+    }
 }

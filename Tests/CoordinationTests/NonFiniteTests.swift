@@ -117,4 +117,17 @@ import Testing
         #expect(last.contains(.restartStep(0)))
         #expect(Set(last.assigned) == ["b [0, 4)", "c [4, 8)", "c [0, 4)", "b [4, 8)"])
     }
+
+    @Test func `what is to be computed here is given to nobody when the sum is begun anew`() {
+        var rig = CoordinatorRig.straggling()
+        _ = rig.wait(2, hearing: ["a", "b"])
+        // a's half and b's half are in; a computes b's half too. c is asked for nothing yet.
+        let right = Subtree(first: 4, count: 4)!
+        _ = rig.join("c")
+        _ = rig.answer("b", 4..<8, value: 3)
+        #expect(rig.answer("a", 4..<8, value: 4).own == [right])
+        _ = rig.tell(.nonFinite(step: 0, subtree: left, part: "the loss"))
+        let settled = rig.tell(.computedOwn(step: 0, subtree: right, CoordinatorRig.assembly(4..<8, value: 3)))
+        for assigned in settled.assigned { #expect(!assigned.hasSuffix("[0, 8)"), "\(settled)") }
+    }
 }

@@ -37,12 +37,14 @@ extension CoordinatorLoop {
             noteMember(
                 "\(names[worker]) is dropped: its gradients for step \(step + 1), shards \(subtree), are not what others compute"
             )
+        case .distrusted(let step):
+            noteMember("step \(step + 1): wrong answers again and again; the coordinator computes it by itself")
         case .waiting(let duration): note(waiting(for: duration))
         case .conflict(let conflict):
             let outcome =
                 conflict.isSettled
                 ? conflict.first == .coordinator
-                    ? "what the coordinator has computed counts" : "a third computation decides"
+                    ? "what the coordinator has computed counts" : "the coordinator computes them itself and decides"
                 : "the step was whole by then, with the first one's: lockstep verify says whether that was right"
             noteMember(
                 "step \(conflict.step + 1), shards \(conflict.subtree): \(names[conflict.first]) and \(names[conflict.second]) gave different gradients; \(outcome)"

@@ -78,10 +78,17 @@ package final class CoordinatorLoop {
             answerLimit: UInt64(4 * trainer.answerLimit),
             assignmentLimit: UInt64(trainer.assignmentLimit), model: trainer.modelBytes)
         configuration.answerUnit = 4
+        configuration.answerRoom = Self.answerRoom(shards: shards, answerBytes: 4 * trainer.answerLimit)
         configuration.fallbackAfter = settings.fallbackAfter
         configuration.requiresKeys = settings.keys != nil
         configuration.auditShare = settings.auditShare
         machine = CoordinatorMachine(configuration)
+    }
+
+    /// How many answers may be arriving at a time, so that a coordinator stays below (5 + log₂ S) · P + 4 MiB a worker + 256 MiB: what four P
+    /// leave of it, which are the parameters, their averages and their frames, and what its other parts leave of the 256 MiB.
+    private static func answerRoom(shards: Int, answerBytes: Int) -> Int {
+        1 + shards.trailingZeroBitCount + (128 << 20) / max(1, answerBytes)
     }
 
     package var workersSeen: Int { machine.counters.joined }

@@ -36,8 +36,12 @@ package struct CoordinatorConfiguration: Sendable {
     package var noticeAfter: Duration = .seconds(10)
     /// The least age at which a range of a proven worker is computed a second time; twice the median range time where that is more.
     package var stragglerMinimum: Duration = .milliseconds(500)
-    /// The share of ranges that is computed twice on purpose, 0 to 1. Answers that differ are settled by a third computation; with
-    /// none by the coordinator's own.
+    /// How many answers, each as long as all parameters, may be arriving or wait in the sum for their neighbours, as long as more than one
+    /// worker is at work.
+    package var answerRoom = Int.max
+    /// How long a late worker's answer that has begun may stand still before it makes room for others.
+    package var stuckAfter: Duration = .seconds(2)
+    /// The share of ranges that is computed twice on purpose, 0 to 1. Answers that differ are settled by the coordinator's own.
     package var auditShare = 0.0
     /// The age at which a range is computed a second time as long as none has been done.
     package var lateWithoutMedian: Duration = .seconds(5)

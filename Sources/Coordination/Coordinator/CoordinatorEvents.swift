@@ -75,7 +75,9 @@ package enum CoordinatorDirective: Equatable, Sendable {
     case repeated(ShardRange, step: UInt64, of: WorkerID, by: WorkerID)
     /// Nothing has come for the step at hand for this long; `waitingFor` says of whom.
     case waiting(for: Duration)
-    /// A worker's answer differs from what two others, or the coordinator, have computed; it is dropped.
+    /// The step was begun anew so often that no answer to it is taken any more: it is computed here.
+    case distrusted(step: UInt64)
+    /// A worker's answer differs from what the coordinator, or under an audit two others, have computed; it is dropped.
     case outvoted(WorkerID, step: UInt64, subtree: Subtree)
     /// Two answers for the same subtree differ.
     case conflict(AnswerConflict)
@@ -98,7 +100,7 @@ package struct AnswerConflict: Hashable, Sendable {
     package let subtree: Subtree
     package let first: WorkerID
     package let second: WorkerID
-    /// Whether a third computation decides, or has decided; false when the step is whole, and the first one counts.
+    /// Whether the coordinator's own computation decides, or has decided; false when the step is whole, and the first one counts.
     package let isSettled: Bool
 
     package init(step: UInt64, subtree: Subtree, first: WorkerID, second: WorkerID, isSettled: Bool = true) {

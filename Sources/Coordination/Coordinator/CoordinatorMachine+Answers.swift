@@ -11,7 +11,9 @@ extension CoordinatorMachine {
                 reason: "answer of \(header.total) bytes; expected a multiple of \(configuration.answerUnit)")
         }
         guard header.step == progress?.step else { return countStale(.step) }
-        guard members[worker]!.holds(subtree, of: header.step) else { return countStale(.unassigned) }
+        guard progress!.isForWorkers, members[worker]!.holds(subtree, of: header.step) else {
+            return countStale(.unassigned)
+        }
 
         let first = progress!.answers[subtree]
         if members[worker]!.partials[subtree] == nil { displacePartial(of: worker) }
@@ -19,10 +21,15 @@ extension CoordinatorMachine {
         let isBegun = arriving != nil
         do throws(StreamAssembly.Failure) {
             if !isBegun {
+                let isStored = first == nil || planted.contains(.countTwice)
+                guard !isStored || hasRoomForAnswer else {
+                    countStale(.displaced)
+                    return withdraw(subtree, from: worker)
+                }
                 arriving = PartialAnswer(
                     assembly: try StreamAssembly(
                         total: header.total, limit: configuration.answerLimit, framing: configuration.framing),
-                    isStored: first == nil || planted.contains(.countTwice) || hasDifferingVotes(for: subtree))
+                    isStored: isStored, movedAt: now)
             }
             if try arriving!.assembly.accept(header) == .repeated {
                 members[worker]!.partials[subtree] = arriving
@@ -36,7 +43,7 @@ extension CoordinatorMachine {
         }
         guard var partial = arriving.take() else { preconditionFailure("receiveAnswer: nothing of \(subtree) arrives") }
 
-        members[worker]!.lastMoved = now
+        (members[worker]!.lastMoved, partial.movedAt) = (now, now)
         noteMovement()
         if partial.isStored {
             directives.append(
@@ -112,8 +119,8 @@ extension CoordinatorMachine {
     mutating func folded(_ step: UInt64, _ subtree: Subtree) {
         guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
         progress!.answers[subtree]!.isFolded = true
-        if progress!.answers[subtree]!.worker != .coordinator { lastHelp = now }
-        count(subtree.count)
+        if progress!.answers[subtree]!.worker != .coordinator { (lastHelp, progress!.hadHelp) = (now, true) }
+        count(subtree.range)
     }
 
     mutating func unusable(_ step: UInt64, _ subtree: Subtree, _ reason: String) {
@@ -140,12 +147,13 @@ extension CoordinatorMachine {
         guard progress?.step == step, progress!.local == range else { return }
         progress!.local = nil
         counters.shardsComputedLocally += range.count
-        count(range.count)
+        count(range)
     }
 
-    private mutating func count(_ shards: Int) {
+    private mutating func count(_ shards: ShardRange) {
         noteMovement()
-        progress!.counted += shards
+        progress!.counted += shards.count
+        progress!.inTree.insert(shards.shards)
         noteWhole()
     }
 

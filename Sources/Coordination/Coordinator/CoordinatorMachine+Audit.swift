@@ -1,9 +1,8 @@
 /// Answers that are computed twice, and what happens when they differ.
 ///
-/// A subtree under audit is folded only once two computations agree. When the first two differ a third one decides: by another
-/// worker, or by the coordinator itself where there is none. Without audits a straggler's answer may differ from the one that counts:
-/// the coordinator itself decides then, and where the sum of finite answers is not. Who is outvoted is dropped, and what it has answered
-/// for the step and nobody has confirmed is computed again.
+/// A subtree under audit is folded only once two workers agree, of two keys where the workers have several. Where two answers differ,
+/// audited or a straggler's, and where the sum of finite answers is not finite, the coordinator computes the subtree itself and decides.
+/// Who is outvoted is dropped, and what it has answered for the step and nobody has confirmed is computed again.
 extension CoordinatorMachine {
     mutating func chooseForAudit(_ range: ShardRange) {
         guard AuditChoice(share: configuration.auditShare, run: configuration.run).includes(range, of: progress!.step)
@@ -21,9 +20,6 @@ extension CoordinatorMachine {
     func isInQuestion(_ subtree: Subtree) -> Bool {
         isAudited(subtree) || progress?.audits[subtree] != nil || progress?.answers[subtree]?.isConfirmed == true
     }
-
-    /// Whether the bytes of one more answer are needed: it may be the one that is right.
-    func hasDifferingVotes(for subtree: Subtree) -> Bool { (progress?.audits[subtree]?.votes.count ?? 0) >= 2 }
 
     /// Takes a whole answer for a subtree that is in question.
     mutating func vote(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
@@ -43,18 +39,20 @@ extension CoordinatorMachine {
             if partial.isStored { directives.append(.discard(step: step, subtree: subtree, from: worker)) }
             return
         }
-        audit.add(Audit.Vote(worker: worker, assembly: partial.assembly, isStored: partial.isStored))
+        audit.add(
+            Audit.Vote(
+                worker: worker, key: members[worker]?.key, assembly: partial.assembly, isStored: partial.isStored))
         progress!.audits[subtree] = audit
         if progress!.answers[subtree] == nil {
             let first = FirstAnswer(worker: worker, assembly: partial.assembly, isHeld: true)
             progress!.answers[subtree] = first
             compareOthers(with: first, at: subtree)
         }
-        if asksWorkers, let right = audit.verdict { settle(subtree, right, isOwn: false) }
+        if let right = audit.verdict(ofDifferent: hasSeveralKeys) { settle(subtree, right, isOwn: false) }
     }
 
-    /// Whether workers settle what is in question. Without audits nobody is asked but the coordinator: two who agree may be in league.
-    private var asksWorkers: Bool { configuration.auditShare > 0 && progress?.isSumInQuestion == false }
+    /// Whether the workers have more than one key, so that one of them cannot confirm itself under two names.
+    private var hasSeveralKeys: Bool { Set(members.values.map(\.key)).count > 1 }
 
     /// Whether a sum that is not finite may be a worker's doing: the coordinator has not computed all that is in it.
     package var hasUncertainAnswers: Bool { progress?.answers.values.contains { !$0.isCertain } ?? false }
@@ -69,12 +67,12 @@ extension CoordinatorMachine {
         progress!.isSumInQuestion = true
         for (subtree, first) in progress!.answers where !first.isCertain {
             progress!.answers[subtree]!.isConfirmed = false
-            progress!.audits[subtree] = Audit(of: first)
+            progress!.audits[subtree] = Audit(disputing: first)
         }
         noteMovement()
     }
 
-    /// Another's answer differs from the first: a third computation decides, unless one has, or it is too late.
+    /// Another's answer differs from the first: the coordinator's own decides, unless one has, or it is too late.
     mutating func dispute(_ subtree: Subtree, _ first: FirstAnswer, by second: WorkerID) {
         counters.conflicts += 1
         let isSettled = first.isConfirmed || !progress!.isReduced
@@ -85,8 +83,12 @@ extension CoordinatorMachine {
                         step: progress!.step, subtree: subtree, first: first.worker, second: second,
                         isSettled: isSettled)))
         }
-        guard isSettled, !first.isConfirmed, progress!.audits[subtree] == nil else { return }
-        progress!.audits[subtree] = Audit(of: first)
+        guard isSettled, !first.isConfirmed else { return }
+        if progress!.audits[subtree] == nil {
+            progress!.audits[subtree] = Audit(disputing: first)
+        } else {
+            progress!.audits[subtree]!.dispute()
+        }
     }
 
     /// The coordinator's own answer for a subtree is at hand: it decides where the subtree is in question, and counts where there is no
@@ -131,8 +133,7 @@ extension CoordinatorMachine {
         let first = progress!.answers[subtree]!
         if isAudited(subtree) { counters.audited += 1 }
 
-        // The answer that is folded: the coordinator's own, or the first that agrees and whose bytes are here. None where one is in the
-        // tree already.
+        // The answer that is folded: the coordinator's own, or the first whose bytes are here. None where one is in the tree already.
         let chosen = isOwn || !first.isHeld ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
         for vote in audit.votes where vote.isStored && vote.worker != chosen?.worker {
             directives.append(.discard(step: step, subtree: subtree, from: vote.worker))
@@ -142,13 +143,11 @@ extension CoordinatorMachine {
             if let chosen {
                 progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, isConfirmed: true)
                 directives.append(.fold(step: step, subtree: subtree, from: chosen.worker))
-            } else if isOwn {
+            } else {
+                precondition(isOwn, "settle: of the answers for \(subtree) that agree none is here")
                 progress!.answers[subtree] = FirstAnswer(
                     worker: .coordinator, assembly: right, isConfirmed: true, isCertain: true)
                 directives.append(.foldOwn(step: step, subtree: subtree))
-            } else {
-                // The bytes that two agree on came while a third answer was thought to be the one, and were not kept.
-                forgetAnswers(for: subtree)
             }
         } else {
             if isRight {
@@ -230,18 +229,30 @@ extension CoordinatorMachine {
         self.progress!.audits = [:]
     }
 
+    /// So often a step is begun anew with workers.
+    static let restartLimit = 3
+
     /// Begins the step's sum anew: a wrong gradient is in it. Ranges in workers' hands go on.
     mutating func restart() {
         let step = progress!.step
         counters.stepsRestarted += 1
         directives.append(.restartStep(step))
+        progress!.restarts += 1
         discardVotes()
         progress!.answers = [:]
         (progress!.isSumInQuestion, progress!.isSumWrong) = (false, false)
         progress!.counted = 0
+        progress!.inTree = ShardSet()
         var pending = ShardSet(ShardRange(first: 0, count: configuration.shards))
         if let local = progress!.local { pending.remove(local.shards) }
         if let own = progress!.own, !progress!.isOwnVoid { pending.remove(own.shards) }
+        for subtree in progress!.recheck { pending.remove(subtree.shards) }
+        defer {
+            progress!.pending = pending
+            noteMovement()
+        }
+        // Whoever comes under ever new names could have the step begun anew without end.
+        guard progress!.restarts < Self.restartLimit else { return distrustWorkers() }
         for member in membersInOrder {
             for (subtree, partial) in member.partials where !partial.isStored {
                 members[member.id]!.partials[subtree] = nil
@@ -251,28 +262,34 @@ extension CoordinatorMachine {
                 for subtree in assignment.unanswered { pending.remove(subtree.shards) }
             }
         }
-        progress!.pending = pending
-        noteMovement()
+    }
+
+    /// The coordinator computes the rest of the step by itself: nothing that is answered for it counts any more.
+    private mutating func distrustWorkers() {
+        if progress!.isForWorkers { directives.append(.distrusted(step: progress!.step)) }
+        progress!.isForWorkers = false
+        for member in membersInOrder { discardPartials(of: member.id) }
     }
 
     /// Sees to it that every subtree in question is being computed as often as it takes.
     mutating func giveOutAudits() {
         guard let step = progress?.step else { return }
         for subtree in subtreesInQuestion() {
-            guard asksWorkers else {
+            let audit = progress!.audits[subtree] ?? Audit()
+            guard !audit.isDisputed else {
                 if progress!.own == nil { computeOwn(subtree) }
                 continue
             }
-            let audit = progress!.audits[subtree] ?? Audit()
             let holders = membersInOrder.filter { $0.holds(subtree, of: step) }
             // Whose answer already differs may never end it.
             let inWork = holders.count { !isLate($0) && $0.partials[subtree]?.hasConflict != true }
-            let isForOthers = audit.votes.count < Audit.voteLimit
+            let needsOtherKey = hasSeveralKeys
             let able = membersInOrder.filter { member in
-                isForOthers && member.wanted > 0 && !member.isSuspect && !isLate(member)
-                    && !member.holds(subtree, of: step) && !audit.hasVote(of: member.id)
+                member.wanted > 0 && !member.isSuspect && !isLate(member) && !member.holds(subtree, of: step)
+                    && !audit.votes.contains { $0.worker == member.id || needsOtherKey && $0.key == member.key }
             }
-            let lacking = (audit.votes.isEmpty ? 2 : 1) - inWork
+            // What comes second takes no room once the first is here.
+            let lacking = (audit.votes.isEmpty && answerRoom > 0 ? 2 : 1) - inWork
             guard lacking > 0 else { continue }
             if able.isEmpty {
                 if !audit.votes.isEmpty, progress!.own == nil { computeOwn(subtree) }

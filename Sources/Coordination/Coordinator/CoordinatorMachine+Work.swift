@@ -4,10 +4,20 @@ extension CoordinatorMachine {
     mutating func giveOutWork() {
         noteHelp()
         guard let step = progress, !step.isReduced else { return }
+        if step.isForWorkers { giveOutToWorkers() }
+        computeAlone()
+    }
+
+    private mutating func giveOutToWorkers() {
         while !progress!.pending.isEmpty {
             let idle = membersInOrder.filter(\.isIdle)
-            let takers = idle.isEmpty ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle
-            guard !takers.isEmpty else { break }
+            let takers =
+                idle.isEmpty
+                ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle.prefix(answerRoom).map(\.self)
+            guard !takers.isEmpty else {
+                guard !idle.isEmpty, makeRoom() else { break }
+                continue
+            }
             for (taker, range) in zip(takers, ShardPartition.split(progress!.pending, into: takers.count)) {
                 progress!.pending.remove(range.shards)
                 chooseForAudit(range)
@@ -18,7 +28,67 @@ extension CoordinatorMachine {
             giveOutAudits()
             repeatStragglers()
         }
-        computeAlone()
+    }
+
+    /// How many more workers may be at work on answers of this step, each of which takes as much room as all parameters while it arrives;
+    /// one at least where nobody is.
+    ///
+    /// Whoever is late does not count before his answer begins to arrive: others do his work, and he may never answer.
+    var answerRoom: Int {
+        guard configuration.answerRoom < .max, progress != nil else { return .max }
+        let arriving = members.values.count { member in
+            member.storesPartial || !isLate(member) && holdsUnanswered(member)
+        }
+        return max(configuration.answerRoom - arriving - answersKept, arriving == 0 ? 1 : 0)
+    }
+
+    /// Whether an answer that begins to arrive now can be kept.
+    var hasRoomForAnswer: Bool {
+        guard configuration.answerRoom < .max else { return true }
+        let arriving = members.values.count(where: \.storesPartial)
+        return arriving == 0 || arriving + answersKept < configuration.answerRoom
+    }
+
+    /// Whole answers that wait to be confirmed, or for their neighbours in the sum.
+    private var answersKept: Int {
+        guard let progress else { return 0 }
+        return progress.audits.values.reduce(0) { $0 + $1.votes.count(where: \.isStored) }
+            + progress.inTree.pieces.reduce(0) { $0 + $1.subtrees.count }
+    }
+
+    private func holdsUnanswered(_ member: Member) -> Bool {
+        guard let progress else { return false }
+        return member.outstanding.contains { assignment in
+            assignment.step == progress.step && assignment.unanswered.contains { progress.answers[$0] == nil }
+        }
+    }
+
+    /// Lets go of an answer that has begun to arrive, from somebody who is late, and of which nothing more has come for a while.
+    ///
+    /// - Returns: whether there was one.
+    private mutating func makeRoom() -> Bool {
+        for member in membersInOrder where isLate(member) {
+            guard
+                let (subtree, _) = member.partials.first(where: {
+                    $0.value.isStored && now - $0.value.movedAt > configuration.stuckAfter
+                })
+            else { continue }
+            withdraw(subtree, from: member.id)
+            return true
+        }
+        return false
+    }
+
+    /// Takes a subtree back from a worker: what has come of its answer is let go of, and the rest does not count any more.
+    mutating func withdraw(_ subtree: Subtree, from worker: WorkerID) {
+        let step = progress!.step
+        if let partial = members[worker]!.partials.removeValue(forKey: subtree), partial.isStored {
+            directives.append(.discard(step: step, subtree: subtree, from: worker))
+        }
+        for index in members[worker]!.outstanding.indices where members[worker]!.outstanding[index].step == step {
+            members[worker]!.outstanding[index].unanswered.removeAll { $0 == subtree }
+        }
+        makePending([subtree])
     }
 
     mutating func assign(_ range: ShardRange, to worker: WorkerID) {
@@ -58,7 +128,7 @@ extension CoordinatorMachine {
 
     /// Makes those subtrees pending that have no answer and are in nobody's hands.
     mutating func makePending(_ subtrees: [Subtree]) {
-        guard let step = progress?.step else { return }
+        guard let step = progress?.step, progress!.isForWorkers else { return }
         for subtree in subtrees where progress!.answers[subtree] == nil {
             guard progress!.own != subtree || progress!.isOwnVoid,
                 !members.values.contains(where: { $0.holds(subtree, of: step) })
@@ -74,6 +144,10 @@ extension CoordinatorMachine {
         let idle = membersInOrder.filter(\.isIdle)
         for idle in idle.filter(\.isProven) + idle.filter({ !$0.isProven }) {
             guard let (straggler, range) = oldestStraggler() else { return }
+            guard answerRoom > 0 else {
+                if makeRoom() { giveOutToWorkers() }
+                return
+            }
             counters.rangesRepeated += 1
             directives.append(.repeated(range, step: progress!.step, of: straggler, by: idle.id))
             assign(range, to: idle.id)
@@ -178,9 +252,12 @@ extension CoordinatorMachine {
             progress!.local = subtree.range
             return directives.append(.computeLocally(step: progress!.step, range: subtree.range))
         }
-        guard progress!.local == nil, isLeftAlone else { return }
+        guard progress!.local == nil, isLeftAlone || !progress!.isForWorkers else { return }
+        if lacksHelp { progress!.wasAbandoned = true }
         guard let piece = progress!.pending.pieces.first else {
-            if progress!.own == nil, let subtree = longestHeld() { computeOwn(subtree) }
+            if progress!.own == nil, let subtree = longestHeld() {
+                computeOwn(subtree)
+            }
             return
         }
         let subtree = Subtree.largest(startingAt: piece.first, within: min(piece.count, configuration.localShards))
@@ -193,8 +270,10 @@ extension CoordinatorMachine {
     /// answered nothing, or send without end.
     private var isLeftAlone: Bool {
         if let aloneSince, now - aloneSince >= configuration.fallbackAfter { return true }
-        return now - lastHelp >= overdueAge + configuration.fallbackAfter
+        return lacksHelp
     }
+
+    private var lacksHelp: Bool { now - lastHelp >= overdueAge + configuration.fallbackAfter }
 
     /// What is in workers' hands and keeps the step waiting: the one that is there for longest.
     private func longestHeld() -> Subtree? {

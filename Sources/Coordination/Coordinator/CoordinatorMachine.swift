@@ -110,10 +110,12 @@ package struct CoordinatorMachine: Sendable {
         discardVotes()
         // The run went on, so the numbers were finite here: these workers' were not.
         for (worker, reason) in progress?.suspects ?? [] { drop(worker, .payload, reason: reason) }
+        // Nobody who was there has done anything of the step before, and it was waited for that: once is enough.
+        let stayedAlone = progress.map { $0.wasAbandoned && !$0.hadHelp } ?? false
         progress = StepProgress(
             step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
             nextNotice: configuration.noticeAfter)
-        lastHelp = now
+        if !stayedAlone { lastHelp = now }
         noteHelp()
     }
 

@@ -39,6 +39,8 @@ struct Member: Sendable {
     }
 
     var hasRoom: Bool { !isSuspect && outstanding.count < wanted }
+    /// Whether an answer of it is partly here.
+    var storesPartial: Bool { partials.values.contains(where: \.isStored) }
     var isIdle: Bool { hasRoom && outstanding.isEmpty }
 
     /// Whether it computes, would if it were given a range, or has only just come.
@@ -80,6 +82,7 @@ struct PartialAnswer: Sendable {
     var assembly: StreamAssembly
     /// Whether the shell keeps its frames; not once another worker's answer is the first.
     var isStored: Bool
+    var movedAt: Duration
     /// Whether a difference from the first answer has been reported.
     var hasConflict = false
 }
@@ -98,6 +101,13 @@ struct StepProgress: Sendable {
     var local: ShardRange?
     /// Shards that are in the reduction tree.
     var counted = 0
+    var inTree = ShardSet()
+    /// How often its sum was begun anew, and whether workers still have a part in it.
+    var restarts = 0
+    var isForWorkers = true
+    /// Whether a worker's answer was taken into it, and whether it was waited for one in vain.
+    var hadHelp = false
+    var wasAbandoned = false
     /// When something last came for it, and after how much longer it is said that nothing has.
     var lastMoved: Duration
     var nextNotice: Duration
@@ -106,7 +116,7 @@ struct StepProgress: Sendable {
     var audited = ShardSet()
     /// Subtrees whose answers are in question.
     var audits: [Subtree: Audit] = [:]
-    /// Whether all are, since their sum is not finite: then only what the coordinator computes itself is believed.
+    /// Whether all are, since their sum is not finite.
     var isSumInQuestion = false
     /// Whether an answer in it was found wrong since: the sum is begun anew when all of them have been looked at.
     var isSumWrong = false

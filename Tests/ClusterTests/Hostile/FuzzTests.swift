@@ -28,7 +28,12 @@ struct `The fuzzer of live connections` {
         while ContinuousClock.now < end {
             for _ in 0..<8 { Self.connect(to: live.port, saying: Self.changed(recorded, &random)) }
             let peer = try HostilePeer(live.endpoint, keys: peerKeys)
-            if bursts % 2 == 0, try !peer.joinIfThereIsRoom() { refused += 1 }
+            do {
+                if bursts % 2 == 0, try !peer.joinIfThereIsRoom() { refused += 1 }
+            } catch {
+                Issue.record("burst \(bursts), LOCKSTEP_TEST_SEED=\(seed): \(error); \(live.process.errors)")
+                throw error
+            }
             for _ in 0..<4 { try peer.send(Self.message(peer, &random)) }
             let before = live.ledgerSize
             let goesOn = live.process.wait { live.ledgerSize > before || !good.isRunning }

@@ -206,11 +206,12 @@ final class HostilePeer {
             default: continue
             }
         }
-        throw NoReply()
+        var events: [String] = []
+        while let event = try monitor.next(within: .zero) { events.append("\(event.kind)") }
+        throw NoReply(description: "no reply to a hello within 10 s; the connection: \(events)")
     }
 
-    /// Nobody has answered a hello within the time.
-    struct NoReply: Error {}
+    struct NoReply: Error, CustomStringConvertible { let description: String }
 
     /// A frame of an answer for these shards, with a checksum that fits.
     func answer(

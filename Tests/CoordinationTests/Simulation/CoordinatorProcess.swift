@@ -66,7 +66,8 @@ final class CoordinatorProcess {
     /// Whether a wrong answer is in the tree, and whether one is in the step that was reduced last.
     private var hasWrongAnswer = false
     private(set) var isTainted = false
-    /// What is to be computed here when the thread is free, to decide between answers.
+    /// What is to be computed here when the thread is free, for the sum and to decide between answers.
+    var wantedLocal: ShardRange?
     var wantedOwn: Subtree?
 
     enum Input {
@@ -87,7 +88,7 @@ final class CoordinatorProcess {
     func begin(at now: Instant) throws -> Output {
         tree = truth.emptyTree()
         begun = step
-        wantedOwn = nil
+        (wantedLocal, wantedOwn) = (nil, nil)
         hasWrongAnswer = false
         counted = []
         folded = [:]
@@ -215,6 +216,12 @@ final class CoordinatorProcess {
                     throw fault("an answer for \(subtree) that has not been stored is folded")
                 }
                 received[Place(worker: worker, subtree: subtree)] = nil
+                if content.starts(with: repeatElement(.max, count: 8)) {
+                    try carryOut(
+                        machine.handle(.nonFinite(step: step, subtree: subtree, part: "it"), at: now.duration), payload,
+                        at: now, into: &output)
+                    continue
+                }
                 try check(content, for: subtree, of: worker)
                 try insert(content.isEmpty ? nil : words(of: content), at: subtree)
                 folded[subtree] = content
@@ -275,7 +282,9 @@ final class CoordinatorProcess {
                 output.conflicts.append(conflict)
             case .lost(let worker, let reason): if reason != .restarted { processes[worker] = nil }
             case .dropped(let worker, let reason):
-                guard truth.plan.flippedBits > 0 else { throw fault("\(worker) is dropped: \(reason)") }
+                guard truth.plan.flippedBits > 0 || dishonest.contains(worker) else {
+                    throw fault("\(worker) is dropped: \(reason)")
+                }
                 processes[worker] = nil
             case .refused(let worker, let refusal):
                 guard
@@ -285,7 +294,7 @@ final class CoordinatorProcess {
                     throw fault("\(worker) is refused: \(refusal.sentence)")
                 }
                 processes[worker] = nil
-            case .suspected, .repeated, .waiting: break
+            case .suspected, .repeated, .waiting, .distrusted: break
             }
         }
     }

@@ -70,6 +70,10 @@ struct FaultPlan {
     /// The share of ranges that is computed twice on purpose.
     var auditShare = 0.0
 
+    /// Whether every second wrong answer is of numbers that are not finite.
+    var poisons = false
+    /// How many answers may be on their way at a time.
+    var answerRoom = Int.max
     /// Whether the sum of a step is not finite where a wrong answer is in it, and in every third step besides.
     var doubtsSums = false
 
@@ -127,6 +131,8 @@ struct FaultPlan {
         var others = generator
         plan.silenceWorkers(using: &others)
         plan.doubtSums(using: &others)
+        plan.poisons = others.chance(0.5)
+        if others.chance(0.4) { plan.answerRoom = Int.random(in: 0...4, using: &others) }
         return plan
     }
 

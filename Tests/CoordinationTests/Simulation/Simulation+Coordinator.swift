@@ -34,23 +34,25 @@ extension Simulation {
         for conflict in output.conflicts { try check(conflict) }
         if output.isReduced {
             occupy(for: draw(plan.updateTime), then: .update)
-        } else if let range = output.local {
-            occupy(for: draw(plan.shardTime) * range.count, then: .finishLocally(range))
         }
-        if let subtree = output.own {
-            coordinator.wantedOwn = subtree
-            computeOwn()
-        }
+        coordinator.wantedLocal = output.local ?? coordinator.wantedLocal
+        coordinator.wantedOwn = output.own ?? coordinator.wantedOwn
+        computeWanted()
         for worker in unreachable {
             guard self.coordinator === coordinator else { return }
             try act(coordinator.tell(.sendFailed(to: worker), at: now))
         }
     }
 
-    private mutating func computeOwn() {
-        guard let coordinator, now >= coordinator.busyUntil, let subtree = coordinator.wantedOwn else { return }
-        coordinator.wantedOwn = nil
-        occupy(for: draw(plan.shardTime) * subtree.count, then: .finishOwn(subtree))
+    private mutating func computeWanted() {
+        guard let coordinator, now >= coordinator.busyUntil else { return }
+        if let range = coordinator.wantedLocal {
+            coordinator.wantedLocal = nil
+            occupy(for: draw(plan.shardTime) * range.count, then: .finishLocally(range))
+        } else if let subtree = coordinator.wantedOwn {
+            coordinator.wantedOwn = nil
+            occupy(for: draw(plan.shardTime) * subtree.count, then: .finishOwn(subtree))
+        }
     }
 
     private mutating func occupy(for time: Instant, then continuation: CoordinatorProcess.Continuation) {
@@ -112,7 +114,7 @@ extension Simulation {
 
     /// Takes in what has waited.
     private mutating func lookAround(after absence: Instant) throws {
-        computeOwn()
+        computeWanted()
         guard let coordinator, now >= coordinator.busyUntil else { return }
         if absence > .seconds(1) { try act(coordinator.tell(.suspended(for: absence.duration), at: now)) }
         let waiting = coordinator.backlog

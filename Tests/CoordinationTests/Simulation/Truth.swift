@@ -37,6 +37,7 @@ final class Truth {
             assignmentLimit: UInt64(8 * plan.shards), model: [1, 2, 3])
         configuration.framing = framing
         configuration.auditShare = plan.auditShare
+        configuration.answerRoom = plan.answerRoom
         configuration.fallbackAfter = plan.fallbackAfter.duration
         if plan.hasNoSpareRoom { configuration.maximumWorkers = plan.workers }
         configuration.stallAfter = plan.stallAfter.duration

@@ -102,7 +102,13 @@ final class WorkerProcess {
             output.work = (step, range)
         case .sendAnswer(let step, let subtree):
             guard var content = answers[subtree] else { throw fault("it has no answer for \(subtree)") }
-            if !content.isEmpty, lies(step, subtree) { content[content.count - 1] ^= 0x10 ^ UInt8(number & 0xF) }
+            if !content.isEmpty, lies(step, subtree) {
+                if truth.plan.poisons, (Int(step) + subtree.first) % 2 == 0 {
+                    content.replaceSubrange(..<8, with: repeatElement(.max, count: 8))
+                } else {
+                    content[content.count - 1] ^= 0x10 ^ UInt8(number & 0xF)
+                }
+            }
             output.frames += Packet.stream(
                 .answer, run: machine.run, incarnation: machine.incarnation, step: step, shards: subtree.range,
                 content: content, framing: truth.framing

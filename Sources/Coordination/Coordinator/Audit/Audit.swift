@@ -3,31 +3,39 @@ struct Audit: Sendable {
     /// A worker's whole answer.
     struct Vote: Sendable {
         let worker: WorkerID
+        let key: PeerKey?
         let assembly: StreamAssembly
         /// Whether the shell still has its bytes.
         let isStored: Bool
     }
 
-    private(set) var votes: [Vote]
+    private(set) var votes: [Vote] = []
+    /// Whether somebody has said otherwise: from then on only what the coordinator computes itself is believed. Those who agree may be in
+    /// league, or one and the same.
+    private(set) var isDisputed = false
 
-    /// With more answers than that, each of them different, only the coordinator's own is believed.
-    static let voteLimit = 3
+    init() {}
 
-    init() { votes = [] }
+    /// - Parameter first: an answer that is in the tree, and may be wrong.
+    init(disputing first: FirstAnswer) {
+        votes = [Vote(worker: first.worker, key: nil, assembly: first.assembly, isStored: false)]
+        isDisputed = true
+    }
 
-    /// - Parameter first: an answer that is in the tree already.
-    init(of first: FirstAnswer) { votes = [Vote(worker: first.worker, assembly: first.assembly, isStored: false)] }
+    mutating func add(_ vote: Vote) {
+        if let first = votes.first, !first.assembly.agrees(with: vote.assembly) { isDisputed = true }
+        votes.append(vote)
+    }
 
-    mutating func add(_ vote: Vote) { votes.append(vote) }
+    mutating func dispute() { isDisputed = true }
 
     func hasVote(of worker: WorkerID) -> Bool { votes.contains { $0.worker == worker } }
 
-    /// What two votes agree on.
-    var verdict: StreamAssembly? {
-        for (index, vote) in votes.enumerated()
-        where votes[..<index].contains(where: { $0.assembly.agrees(with: vote.assembly) }) {
-            return vote.assembly
-        }
-        return nil
+    /// What all votes agree on, where that is enough.
+    ///
+    /// - Parameter keys: whether workers of two keys have to say it.
+    func verdict(ofDifferent keys: Bool) -> StreamAssembly? {
+        guard !isDisputed, votes.count >= 2, !keys || Set(votes.map(\.key)).count >= 2 else { return nil }
+        return votes[0].assembly
     }
 }
