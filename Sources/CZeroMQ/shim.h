@@ -157,25 +157,48 @@ static inline int zmqshim_receive(void *socket, zmq_msg_t *message, int flags) {
 
 // Connections, by the descriptors that libzmq's events and messages name
 
-// Who is at the other end, as text; 0 for what is no TCP connection (any more).
-static inline int zmqshim_peer(int descriptor, char *text, size_t capacity) {
+// Who is at the other end; nobody for what is no TCP connection (any more).
+typedef struct {
+    uint64_t high; // the address as it stands in memory; of version 4 all of it
+    uint64_t low;
+    uint16_t family; // 0 for none
+    uint16_t port;
+} zmqshim_address;
+
+static inline zmqshim_address zmqshim_peer(int descriptor) {
+    zmqshim_address peer = {0, 0, 0, 0};
     struct sockaddr_storage address;
     socklen_t size = sizeof address;
-    char host[INET6_ADDRSTRLEN];
     if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
-        return 0;
+        return peer;
     }
     if (address.ss_family == AF_INET) {
-        const struct sockaddr_in *peer = (const struct sockaddr_in *)&address;
-        inet_ntop(AF_INET, &peer->sin_addr, host, sizeof host);
-        return snprintf(text, capacity, "%s:%d", host, ntohs(peer->sin_port));
+        const struct sockaddr_in *own = (const struct sockaddr_in *)&address;
+        memcpy(&peer.high, &own->sin_addr, sizeof own->sin_addr);
+        peer.port = ntohs(own->sin_port);
+        peer.family = AF_INET;
+    } else if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *own = (const struct sockaddr_in6 *)&address;
+        memcpy(&peer.high, &own->sin6_addr, 8);
+        memcpy(&peer.low, (const char *)&own->sin6_addr + 8, 8);
+        peer.port = ntohs(own->sin6_port);
+        peer.family = AF_INET6;
     }
-    if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *peer = (const struct sockaddr_in6 *)&address;
-        inet_ntop(AF_INET6, &peer->sin6_addr, host, sizeof host);
-        return snprintf(text, capacity, "[%s]:%d", host, ntohs(peer->sin6_port));
+    return peer;
+}
+
+// Writes address and port; 0 where there is no room.
+static inline int zmqshim_address_text(zmqshim_address peer, char *text, size_t capacity) {
+    unsigned char address[16];
+    char host[INET6_ADDRSTRLEN];
+    memcpy(address, &peer.high, 8);
+    memcpy(address + 8, &peer.low, 8);
+    if (inet_ntop(peer.family, address, host, sizeof host) == NULL) {
+        return 0;
     }
-    return 0;
+    const char *form = peer.family == AF_INET6 ? "[%s]:%d" : "%s:%d";
+    int length = snprintf(text, capacity, form, host, (int)peer.port);
+    return length > 0 && (size_t)length < capacity ? length : 0;
 }
 
 // Bytes that have come from the peer since the connection began, read or not; -1 where the system does not count them.

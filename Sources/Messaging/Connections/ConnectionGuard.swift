@@ -12,7 +12,7 @@ internal import Synchronization
 /// TCP on Linux only: on local sockets the system does not count, and nobody else gets that far.
 package final class ConnectionGuard: Sendable {
     private struct Connection {
-        let peer: String
+        let peer: Peer
         let begun: ContinuousClock.Instant
         /// Counts connections up, as they come.
         let number: Int
@@ -31,7 +31,7 @@ package final class ConnectionGuard: Sendable {
     /// What the owner of the sockets has said of a connection before its beginning was read: it may be faster than this thread.
     private struct Early {
         /// What tells the connection from the one that has its descriptor later.
-        let peer: String
+        let peer: Peer
         var owner: PeerIdentity?
         var recognised: ContinuousClock.Instant?
         var endsAt: ContinuousClock.Instant?
@@ -139,7 +139,7 @@ package final class ConnectionGuard: Sendable {
 
     /// Keeps what is said of a connection that is not known yet; of one that is over nothing is kept.
     private static func note(early connection: ConnectionID, _ state: inout State, _ change: (inout Early) -> Void) {
-        guard let peer = peer(of: connection.descriptor) else { return }
+        guard let peer = Peer(of: connection.descriptor) else { return }
         var early = state.early[connection].flatMap { $0.peer == peer ? $0 : nil } ?? Early(peer: peer)
         change(&early)
         state.early[connection] = early
@@ -213,9 +213,10 @@ extension ConnectionGuard {
             lastLook = .now
             let isSweep = lastLook - lastSweep >= limits.sweep
             if isSweep { lastSweep = lastLook }
-            look(at: gates, stirred: arrivals.take(), all: isSweep)
+            let isCrowded = look(at: gates, stirred: arrivals.take(), all: isSweep)
             let cost = Duration.nanoseconds(zmqshim_thread_nanoseconds() - begin)
-            pause = min(max(limits.interval, cost * 20), limits.longestInterval)
+            // A hundredth where there are too many: each look ends all that are too many by then, and more come all the time.
+            pause = min(max(limits.interval, cost * (isCrowded ? 100 : 20)), limits.longestInterval)
         }
     }
 
@@ -238,7 +239,7 @@ extension ConnectionGuard {
                 state.stirring.remove(connection)
             }
             gates[gate].intake.forget(descriptor)
-        } else if let peer = Self.peer(of: descriptor) {
+        } else if let peer = Peer(of: descriptor) {
             state.withLock { state in
                 state.accepted += 1
                 let early = state.early.removeValue(forKey: connection).flatMap { $0.peer == peer ? $0 : nil }
@@ -255,15 +256,19 @@ extension ConnectionGuard {
     /// - Parameters:
     ///   - stirred: connections over which something has come.
     ///   - all: looks at every connection, not only at those.
-    private func look(at gates: [Gate], stirred: [Int32], all: Bool) {
+    /// - Returns: whether there were too many.
+    private func look(at gates: [Gate], stirred: [Int32], all: Bool) -> Bool {
         let now = ContinuousClock.now
-        state.withLock { state in
+        return state.withLock { state in
             for gate in gates.indices {
                 for descriptor in stirred { state.stirring.insert(ConnectionID(gate: gate, descriptor: descriptor)) }
             }
-            for (connection, known) in state.connections where all && !known.isCut {
-                if let endsAt = known.endsAt, endsAt <= now { cut(connection, .dismissed, &state) }
+            if all {
+                for (connection, known) in state.connections where !known.isCut {
+                    if let endsAt = known.endsAt, endsAt <= now { cut(connection, .dismissed, &state) }
+                }
             }
+            // Of what libzmq has read by the time it is asked, the system says nothing.
             var isLookedAt = all ? Set(state.connections.keys) : state.stirring
             for connection in isLookedAt { measure(connection, gates, &state) }
             var strangers = strangers(at: now, in: state)
@@ -279,37 +284,50 @@ extension ConnectionGuard {
                     cut(most.connection, .waitingBytes(most.held), &state)
                 }
             }
+            guard state.connections.count > limits.connections else { return false }
             let standing = state.connections.count { !$0.value.isCut }
-            if standing > limits.connections {
-                for stranger in dispensable(strangers, gates, at: now, in: state).prefix(standing - limits.connections)
-                {
-                    cut(stranger, .connections(standing), &state)
-                }
+            guard standing > limits.connections else { return false }
+            for stranger in dispensable(strangers, gates, at: now).prefix(standing - limits.connections) {
+                cut(stranger, .connections(standing), &state)
             }
+            return true
         }
     }
 
     /// Looks at what a connection holds, and cuts it where that is too much.
     private func measure(_ connection: ConnectionID, _ gates: [Gate], _ state: inout State) {
-        guard let known = state.connections[connection], !known.isCut else {
+        guard var known = state.connections[connection], !known.isCut else {
             state.stirring.remove(connection)
             return
         }
         let waiting = gates[connection.gate].intake.waiting(over: connection.descriptor)
-        state.connections[connection]?.held = waiting.held
-        state.connections[connection]?.arrived = waiting.arrived
+        (known.held, known.arrived) = (waiting.held, waiting.arrived)
+        state.connections[connection] = known
         if waiting.isUnread { state.stirring.insert(connection) } else { state.stirring.remove(connection) }
         if waiting.held > limits.waitingBytes { cut(connection, .waitingBytes(waiting.held), &state) }
     }
 
-    /// Those whose owners are not recognised.
-    private func strangers(
-        at now: ContinuousClock.Instant, in state: State
-    ) -> [(connection: ConnectionID, number: Int, held: Int)] {
-        state.connections.compactMap { connection, known in
-            guard !known.isCut, known.recognised.map({ now - $0 > limits.memory }) ?? true else { return nil }
-            return (connection, known.number, known.held)
+    /// What decides who of those makes room whose owners are not recognised.
+    private struct Stranger {
+        let connection: ConnectionID
+        let host: Peer.Host
+        let begun: ContinuousClock.Instant
+        let number: Int
+        let arrived: Int
+        let held: Int
+    }
+
+    private func strangers(at now: ContinuousClock.Instant, in state: State) -> [Stranger] {
+        var strangers: [Stranger] = []
+        strangers.reserveCapacity(state.connections.count)
+        for (connection, known) in state.connections {
+            guard !known.isCut, known.recognised.map({ now - $0 > limits.memory }) ?? true else { continue }
+            strangers.append(
+                Stranger(
+                    connection: connection, host: known.peer.host, begun: known.begun, number: known.number,
+                    arrived: known.arrived, held: known.held))
         }
+        return strangers
     }
 
     /// Strangers in the order in which they have to make room.
@@ -317,32 +335,26 @@ extension ConnectionGuard {
     /// First those that say nothing, last those that have said what only somebody with the server's key can say; of both, and of those in
     /// between, first whoever has more connections from one address than all workers could need, then the oldest.
     private func dispensable(
-        _ strangers: [(connection: ConnectionID, number: Int, held: Int)], _ gates: [Gate],
-        at now: ContinuousClock.Instant, in state: State
+        _ strangers: [Stranger], _ gates: [Gate], at now: ContinuousClock.Instant
     ) -> [ConnectionID] {
-        var crowds: [Substring: Int] = [:]
-        let known = strangers.compactMap { stranger in
-            state.connections[stranger.connection].map { (stranger.connection, $0, Self.source(of: $0.peer)) }
-        }
-        for (_, _, source) in known { crowds[source, default: 0] += 1 }
-        let ranked = known.map { id, connection, source in
-            let introduction = gates[id.gate].intake.introduction
+        var crowds = [Peer.Host: Int](minimumCapacity: strangers.count)
+        for stranger in strangers { crowds[stranger.host, default: 0] += 1 }
+        let introductions = gates.map(\.intake.introduction)
+        let ranked = strangers.map { stranger in
             // A word may be on its way still.
-            let isSilent = connection.arrived == 0 && now - connection.begun > limits.silence
-            let stage = isSilent ? 0 : connection.arrived < introduction ? 1 : 2
-            let excess = max(0, crowds[source, default: 0] - limits.ofOneAddress)
-            return (id: id, rank: (stage, -excess, connection.number))
+            let isSilent = stranger.arrived == 0 && now - stranger.begun > limits.silence
+            let stage = isSilent ? 0 : stranger.arrived < introductions[stranger.connection.gate] ? 1 : 2
+            let excess = max(0, crowds[stranger.host, default: 0] - limits.ofOneAddress)
+            return (id: stranger.connection, rank: (stage, -excess, stranger.number))
         }
         return ranked.sorted { $0.rank < $1.rank }.map(\.id)
     }
-
-    private static func source(of peer: String) -> Substring { peer[..<(peer.lastIndex(of: ":") ?? peer.endIndex)] }
 
     private func cut(_ connection: ConnectionID, _ reason: ConnectionCut.Reason, _ state: inout State) {
         guard let known = state.connections[connection] else { return }
         state.connections[connection]?.isCut = true
         // The number may be another connection's by now, whose beginning is still to be read.
-        guard Self.peer(of: connection.descriptor) == known.peer else { return }
+        guard Peer(of: connection.descriptor) == known.peer else { return }
         // Whoever only had to make room tries again, and may take an orderly end within a handshake for a word about its keys.
         if case .connections = reason {
             zmqshim_break(connection.descriptor)
@@ -351,14 +363,7 @@ extension ConnectionGuard {
         }
         state.cutCounts[reason.kind, default: 0] += 1
         if state.cuts.count < Self.longestNews {
-            state.cuts.append(ConnectionCut(reason: reason, peer: known.peer))
-        }
-    }
-
-    private static func peer(of descriptor: Int32) -> String? {
-        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
-            unsafe zmqshim_peer(descriptor, text.baseAddress!, text.count) > 0
-                ? unsafe String(cString: text.baseAddress!) : nil
+            state.cuts.append(ConnectionCut(reason: reason, peer: known.peer.description))
         }
     }
 }
