@@ -153,11 +153,7 @@ struct `A worker that means harm` {
         try live.finish(rejecting: ["other_key"]) { try double.send(HostilePeer.hello(session: 10)) }
     }
 
-    @Test
-    func
-        `takes work and never answers, or leaves, or reads a kilobyte a second, two dozen at once; others do the work`()
-        throws
-    {
+    @Test func `takes work and never answers, leaves, or reads a kilobyte a second, two dozen at once`() throws {
         let live = try LiveCoordinator()
         let relay = try Relay(to: live.port, bytesPerSecond: 1024)
         let silent = try HostilePeer(live.endpoint)
