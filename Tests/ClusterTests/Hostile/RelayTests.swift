@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct `A relay` {
     @Test func `passes everything on and writes down the beginning only`() throws {
         let heard = Mutex(0)
