@@ -275,6 +275,24 @@ import Testing
         #expect(rig.tell(.beginStep(1)).assigned == ["d [0, 4)", "z [4, 8)"])
     }
 
+    @Test func `what the coordinator has computed decides also when a wrong answer has just made the step whole`()
+        throws
+    {
+        var rig = CoordinatorRig(shards: 1)
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        var own: [Subtree] = []
+        for _ in 0..<40 where own.isEmpty { own = rig.wait(1, hearing: ["a"]).own }
+        #expect(own == [whole])
+        _ = rig.answer("a", 0..<1, value: 9)
+        #expect(rig.tell(.folded(step: 0, subtree: whole)).contains(.stepReduced(0)))
+        let settled = rig.tell(.computedOwn(step: 0, subtree: whole, try self.own(0..<1, value: 1)))
+        #expect(settled.contains(.outvoted("a", step: 0, subtree: whole)) && settled.contains(.restartStep(0)))
+        #expect(settled.local == [ShardRange(0..<1)])
+        #expect(rig.tell(.computedLocally(step: 0, range: ShardRange(0..<1))).contains(.stepReduced(0)))
+        #expect(rig.machine.counters.stepsReduced == 1)
+    }
+
     @Test func `a difference that comes when the step is whole is told of, and changes nothing`() {
         var rig = CoordinatorRig.straggling()
         _ = rig.wait(2, hearing: ["a", "b"])

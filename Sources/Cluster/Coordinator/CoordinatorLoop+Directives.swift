@@ -21,7 +21,9 @@ extension CoordinatorLoop {
         case .computeOwn(let step, let subtree): ownWork = (step, subtree)
         case .foldOwn(let step, let subtree): foldOwn(step, subtree)
         case .discardOwn: ownAnswer = nil
-        case .restartStep: trainer.beginStep()
+        case .restartStep:
+            isReduced = false
+            trainer.beginStep()
         case .joined(let worker, _):
             noteMember("\(names[worker]) joined\(memory?.answers(of: worker) == nil ? "" : ", sharing memory")")
         case .suspected, .repeated: break

@@ -62,8 +62,7 @@ extension CoordinatorMachine {
     /// The step is whole again when all were right, or when it has been computed without whoever was not.
     mutating func nonFiniteSum(_ step: UInt64) {
         guard progress?.step == step, progress!.isReduced, hasUncertainAnswers else { return }
-        progress!.isReduced = false
-        counters.stepsReduced -= 1
+        reopen()
         progress!.isSumInQuestion = true
         for (subtree, first) in progress!.answers where !first.isCertain {
             progress!.answers[subtree]!.isConfirmed = false
@@ -113,10 +112,18 @@ extension CoordinatorMachine {
     private mutating func compareOwn(_ own: StreamAssembly, with first: FirstAnswer, at subtree: Subtree) {
         let step = progress!.step
         if !first.isConfirmed, !first.assembly.agrees(with: own), !planted.contains(.ignoreDifference) {
+            reopen()
             dispute(subtree, first, by: .coordinator)
             if progress!.audits[subtree] != nil { return settle(subtree, own, isOwn: true) }
         }
         directives.append(.discardOwn(step: step, subtree: subtree))
+    }
+
+    /// The step that was whole is so no more: an answer in it is in question.
+    private mutating func reopen() {
+        guard progress!.isReduced else { return }
+        progress!.isReduced = false
+        counters.stepsReduced -= 1
     }
 
     /// Has the coordinator compute a subtree that somebody else may answer as well.
@@ -238,6 +245,8 @@ extension CoordinatorMachine {
         counters.stepsRestarted += 1
         directives.append(.restartStep(step))
         progress!.restarts += 1
+        // What was computed here in place of theirs is not in the sum any more.
+        progress!.suspects = []
         discardVotes()
         progress!.answers = [:]
         (progress!.isSumInQuestion, progress!.isSumWrong) = (false, false)
