@@ -41,8 +41,9 @@ struct RunPlace: ~Copyable {
         return configuration
     }
 
-    func begin(_ name: String, _ configuration: RunConfiguration, observer: Listener = Listener()) throws -> RunSession
-    {
+    func begin(
+        _ name: String, _ configuration: RunConfiguration, observer: any ProgressObserver = Listener()
+    ) throws -> RunSession {
         try RunSession.begin(
             at: "\(path)/\(name)", configuration: configuration, source: try configuration.makeSource(),
             observer: observer, threads: 1)

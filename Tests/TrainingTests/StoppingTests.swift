@@ -31,16 +31,11 @@ import Training
         let holder = Holder()
         let listener = Hearer { _ in }
         let configuration = try place.configuration()
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.begin("run", configuration, observer: listener)
         try FileFaults.$observer.withValue(holder) {
             // Not validated: it is none that may be the best.
             try session.step(upTo: 4)
-            Thread.detachNewThread {
-                usleep(100_000)
-                holder.release()
-            }
+            holder.release(after: 0.1)
             _ = try session.finish(stopped: .zero)
         }
         #expect(listener.notes == [])
@@ -54,16 +49,11 @@ import Training
         let configuration = try place.configuration()
         let holder = Holder()
         let listener = Hearer { if $0.contains("step 3 is still being saved") { holder.release() } }
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.begin("run", configuration, observer: listener)
         try FileFaults.$observer.withValue(holder) {
             try session.step(upTo: 4)
             // Where nothing is said the test is to end all the same.
-            Thread.detachNewThread {
-                sleep(20)
-                holder.release()
-            }
+            holder.release(after: 20)
             _ = try session.finish(stopped: .seconds(6))
         }
         let sentence = try #require(listener.notes.first)
@@ -76,21 +66,14 @@ import Training
         let configuration = try place.configuration()
         let holder = Holder()
         let listener = Hearer { if $0.contains("step 6 is still being saved") { holder.release() } }
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.begin("run", configuration, observer: listener)
         try FileFaults.$observer.withValue(SlowDisk()) {
             try session.step(upTo: 3)
-            while (try? place.bytes("run/latest")) == nil { usleep(10_000) }
-            // The thread that wrote it says so a moment later.
-            usleep(100_000)
+            place.awaitCheckpoint()
         }
         try FileFaults.$observer.withValue(holder) {
             try session.step(upTo: 7)
-            Thread.detachNewThread {
-                sleep(20)
-                holder.release()
-            }
+            holder.release(after: 20)
             _ = try session.finish(stopped: .seconds(6))
         }
         #expect(listener.notes.count == 2)
@@ -107,15 +90,10 @@ import Training
         configuration.validationEvery = 3
         let holder = Holder()
         let listener = Hearer { _ in }
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.begin("run", configuration, observer: listener)
         try FileFaults.$observer.withValue(holder) {
             try session.step(upTo: 4)
-            Thread.detachNewThread {
-                usleep(100_000)
-                holder.release()
-            }
+            holder.release(after: 0.1)
             _ = try session.finish(stopped: .zero)
         }
         #expect(
@@ -128,13 +106,9 @@ import Training
         let configuration = try place.configuration()
         let listener = Hearer { _ in }
         try FileFaults.$observer.withValue(SlowDisk()) {
-            let session = try RunSession.begin(
-                at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-                observer: listener, threads: 1)
+            let session = try place.begin("run", configuration, observer: listener)
             try session.step(upTo: 3)
-            while (try? place.bytes("run/latest")) == nil { usleep(10_000) }
-            // The thread that wrote it says so a moment later.
-            usleep(100_000)
+            place.awaitCheckpoint()
             try session.step(upTo: 4)
             _ = try session.finish(stopped: .seconds(4))
         }
@@ -169,9 +143,7 @@ import Training
         let configuration = try place.configuration()
         let holder = Holder()
         let listener = Hearer { if $0.contains("still being saved") { holder.release() } }
-        let session = try RunSession.begin(
-            at: "\(place.path)/run", configuration: configuration, source: try configuration.makeSource(),
-            observer: listener, threads: 1)
+        let session = try place.begin("run", configuration, observer: listener)
         try FileFaults.$observer.withValue(holder) {
             try session.step(upTo: 2)
             _ = try session.finish(stopped: .seconds(6))
@@ -212,5 +184,14 @@ extension RunSession {
             trainer.compute(trainer.wholeStep, threads: 1)
             try stepDone(trainer.finishStep())?(shouldStop)
         }
+    }
+}
+
+extension RunPlace {
+    /// Returns when the first checkpoint of `run` is there, and the session knows.
+    fileprivate func awaitCheckpoint() {
+        while (try? bytes("run/latest")) == nil { usleep(10_000) }
+        // The thread that wrote it says so a moment later.
+        usleep(100_000)
     }
 }

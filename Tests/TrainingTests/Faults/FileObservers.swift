@@ -50,6 +50,13 @@ final class Holder: FileObserver {
         gate.signal()
     }
 
+    func release(after seconds: Double) {
+        Thread.detachNewThread { [self] in
+            Thread.sleep(forTimeInterval: seconds)
+            release()
+        }
+    }
+
     func number(for operation: FileOperation) -> Int32 {
         if case .synchronize(let path) = operation, path.contains(".writing-"), isHeld.withLock({ $0 }) {
             waiting.withLock { $0 += 1 }
