@@ -331,7 +331,67 @@ import Testing
         _ = rig.join("b")
         _ = rig.tell(.beginStep(0))
         _ = rig.fold("b", 4..<8)
-        #expect(rig.pull("a", finished: ShardRange(0..<4), step: 0).assigned == ["a [0, 2)", "b [2, 4)"])
+        #expect(rig.pull("a", finished: ShardRange(0..<4), step: 0).assigned == ["b [0, 2)", "a [2, 4)"])
+    }
+
+    @Test func `who says that it is done and has answered nothing has to wait, and others come first`() {
+        var rig = CoordinatorRig(shards: 1)
+        func wait(_ milliseconds: Int) -> [String] { rig.tell(.tick, after: .milliseconds(milliseconds)).assigned }
+        let whole = ShardRange(0..<1)
+        _ = rig.join("a")
+        #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 1)"])
+        // Once the answer may have been lost.
+        #expect(rig.pull("a", finished: whole).assigned == ["a [0, 1)"])
+        #expect(rig.pull("a", finished: whole).assigned.isEmpty)
+        #expect(wait(99).isEmpty)
+        #expect(wait(1) == ["a [0, 1)"])
+        #expect(rig.pull("a", finished: whole).assigned.isEmpty)
+        #expect(wait(199).isEmpty)
+        #expect(rig.join("b").assigned == ["b [0, 1)"])
+        _ = rig.fold("b", 0..<1)
+        #expect(wait(1).isEmpty)
+        #expect(rig.tell(.beginStep(1)).assigned == ["b [0, 1)"])
+        // One that answers is like others again.
+        _ = rig.wait(2, hearing: ["a", "b"])
+        _ = rig.fold("a", 0..<1, step: 1)
+        _ = rig.pull("b", finished: whole, step: 1)
+        #expect(rig.tell(.beginStep(2)).assigned == ["a [0, 1)"])
+    }
+
+    @Test func `no worker waits for longer than a second after a range that it has not answered`() {
+        var rig = CoordinatorRig(shards: 1)
+        _ = rig.join("a")
+        _ = rig.tell(.beginStep(0))
+        for _ in 0..<12 {
+            if rig.pull("a", finished: ShardRange(0..<1)).assigned.isEmpty {
+                _ = rig.ping("a")
+                #expect(rig.tell(.tick, after: .seconds(1)).assigned == ["a [0, 1)"])
+            }
+        }
+    }
+
+    @Test func `workers that answer just before they are late do not make what counts as late longer and longer`() {
+        var rig = CoordinatorRig()
+        let all: [WorkerID] = ["a", "b", "c", "d"]
+        for worker in all { _ = rig.join(worker) }
+        func begin(_ step: UInt64) {
+            #expect(rig.tell(.beginStep(step)).assigned == ["a [0, 2)", "b [2, 4)", "c [4, 6)", "d [6, 8)"])
+            #expect(rig.wait(1, hearing: all).assigned.isEmpty)
+            _ = rig.fold("a", 0..<2, step: step)
+        }
+        let slow = [1] + Array(repeating: 2, count: 3) + Array(repeating: 3, count: 8)
+        for (step, seconds) in slow.enumerated() {
+            begin(UInt64(step))
+            #expect(rig.wait(seconds - 1, hearing: all).assigned.isEmpty)
+            for (index, worker) in all.enumerated().dropFirst() {
+                let first = 2 * index
+                _ = rig.fold(worker, first..<(first + 2), step: UInt64(step))
+            }
+        }
+        // Most ranges take 3 s by now. The fastest worker takes 1 s for one: after 4 s it computes the others'.
+        begin(UInt64(slow.count))
+        #expect(rig.wait(3, hearing: all).assigned.isEmpty)
+        #expect(rig.wait(1, hearing: all).assigned == ["a [2, 4)"])
     }
 
     @Test func `a worker that holds work while nothing moves has to say hello again`() {

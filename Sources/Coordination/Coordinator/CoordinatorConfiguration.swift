@@ -34,7 +34,7 @@ package struct CoordinatorConfiguration: Sendable {
     package var stallAfter: Duration = .seconds(30)
     /// How long nothing may come for a step before it is said who is waited for; again after twice as long, and so on.
     package var noticeAfter: Duration = .seconds(10)
-    /// The least age at which a range of a proven worker is computed a second time; twice the median range time where that is more.
+    /// The least age at which a range of a proven worker is computed a second time; twice the time that ranges take where that is more.
     package var stragglerMinimum: Duration = .milliseconds(500)
     /// How many answers, each as long as all parameters, may be arriving or wait in the sum for their neighbours, as long as more than one
     /// worker is at work.
@@ -45,9 +45,11 @@ package struct CoordinatorConfiguration: Sendable {
     package var auditShare = 0.0
     /// The age at which a range is computed a second time as long as none has been done.
     package var lateWithoutMedian: Duration = .seconds(5)
-    /// The least age at which a range no longer counts as being computed, whatever its worker says; eight times the median range
-    /// time where that is more. The worker stays, and its answer counts if it comes first.
+    /// The least age at which a range no longer counts as being computed, whatever its worker says; eight times the time that ranges
+    /// take where that is more. The worker stays, and its answer counts if it comes first.
     package var overdueAfter: Duration = .seconds(10)
+    /// How long at most a worker is given nothing that says of range after range that it is done and has not answered it.
+    package var longestRest: Duration = .seconds(1)
     /// How long to wait for a first worker before computing alone.
     package var fallbackAfter: Duration = .seconds(10)
     /// The most shards the coordinator computes at once, so that workers that come in take the rest.

@@ -113,7 +113,10 @@ extension CoordinatorMachine {
         members[worker]!.outstanding[index].unanswered.removeAll { $0 == subtree }
         guard members[worker]!.outstanding[index].unanswered.isEmpty else { return }
         let assignment = members[worker]!.retire(at: index, now: now)
-        if let startedAt = assignment.startedAt { rangeTimes.record(now - startedAt) }
+        if let startedAt = assignment.startedAt {
+            rangeTimes.record(now - startedAt)
+            members[worker]!.shardTimes.record((now - startedAt) / assignment.range.count)
+        }
     }
 
     mutating func folded(_ step: UInt64, _ subtree: Subtree) {

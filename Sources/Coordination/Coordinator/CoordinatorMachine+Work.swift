@@ -3,6 +3,7 @@ extension CoordinatorMachine {
     /// Gives out what is pending, then repeats stragglers' ranges, then computes here when nobody else can.
     mutating func giveOutWork() {
         noteHelp()
+        noteRest()
         guard let step = progress, !step.isReduced else { return }
         if step.isForWorkers { giveOutToWorkers() }
         computeAlone()
@@ -10,7 +11,7 @@ extension CoordinatorMachine {
 
     private mutating func giveOutToWorkers() {
         while !progress!.pending.isEmpty {
-            let idle = membersInOrder.filter(\.isIdle)
+            let idle = idleMembers
             let takers =
                 idle.isEmpty
                 ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle.prefix(answerRoom).map(\.self)
@@ -28,6 +29,11 @@ extension CoordinatorMachine {
             giveOutAudits()
             repeatStragglers()
         }
+    }
+
+    /// Who has nothing at hand: those that come back with empty hands last, and else in the order they joined.
+    private var idleMembers: [Member] {
+        members.values.filter(\.isIdle).sorted { ($0.emptyHanded, $0.number) < ($1.emptyHanded, $1.number) }
     }
 
     /// How many more workers may be at work on answers of this step, each of which takes as much room as all parameters while it arrives;
@@ -110,15 +116,33 @@ extension CoordinatorMachine {
         guard let index = members[worker]!.outstanding.firstIndex(where: { $0.step == step && $0.range == range })
         else { return }
         let assignment = members[worker]!.retire(at: index, now: now)
-        if step == progress?.step {
-            for subtree in assignment.unanswered {
-                guard let partial = members[worker]!.partials.removeValue(forKey: subtree), partial.isStored else {
-                    continue
-                }
-                directives.append(.discard(step: step, subtree: subtree, from: worker))
+        guard step == progress?.step else {
+            // It may have been answered, too late.
+            members[worker]!.isProven = true
+            return
+        }
+        if !assignment.unanswered.isEmpty, progress!.isForWorkers { noteEmptyHands(of: worker) }
+        for subtree in assignment.unanswered {
+            guard let partial = members[worker]!.partials.removeValue(forKey: subtree), partial.isStored else {
+                continue
             }
+            directives.append(.discard(step: step, subtree: subtree, from: worker))
         }
         giveBack(assignment)
+    }
+
+    /// The first time the answer may have been lost on the way. From the second on the worker has to wait, each time twice as long.
+    private mutating func noteEmptyHands(of worker: WorkerID) {
+        let before = members[worker]!.emptyHanded
+        members[worker]!.emptyHanded = before + 1
+        guard before > 0 else { return }
+        members[worker]!.restsUntil = now + min(.milliseconds(50) * (1 << min(before, 10)), configuration.longestRest)
+    }
+
+    private mutating func noteRest() {
+        for (id, member) in members where member.restsUntil.map({ $0 <= now }) ?? false {
+            members[id]!.restsUntil = nil
+        }
     }
 
     mutating func giveBack(_ assignment: Assignment) {
@@ -141,7 +165,7 @@ extension CoordinatorMachine {
 
     private mutating func repeatStragglers() {
         // The proven first: of the others a range would have to be taken over in turn.
-        let idle = membersInOrder.filter(\.isIdle)
+        let idle = idleMembers
         for idle in idle.filter(\.isProven) + idle.filter({ !$0.isProven }) {
             guard let (straggler, range) = oldestStraggler() else { return }
             guard answerRoom > 0 else {
@@ -171,15 +195,23 @@ extension CoordinatorMachine {
 
     /// Whether it is time that somebody else computes what a worker holds.
     func isLate(_ member: Member) -> Bool {
-        member.isSuspect || isOverdue(member)
-            || (member.outstanding.first?.startedAt).map { isLate($0, isProven: member.isProven) } ?? false
-    }
-
-    private func isLate(_ startedAt: Duration, isProven: Bool) -> Bool {
+        if member.isSuspect || isOverdue(member) { return true }
+        guard let first = member.outstanding.first, let startedAt = first.startedAt else { return false }
         // Before any range is done nobody knows how long one takes: a worker that has all of the first step and never ends would keep
         // an idle one waiting for ever.
-        guard let median = rangeTimes.median else { return now - startedAt > configuration.lateWithoutMedian }
-        return now - startedAt > max(isProven ? configuration.stragglerMinimum : .zero, median * 2)
+        guard let usual = usualTime(of: first.range.count) else {
+            return now - startedAt > configuration.lateWithoutMedian
+        }
+        return now - startedAt > max(member.isProven ? configuration.stragglerMinimum : .zero, usual * 2)
+    }
+
+    /// How long a range takes: the median of the last, and no more than twice what it takes the fastest worker.
+    ///
+    /// The median alone would follow workers that answer each time just before they are late: the step would wait as long as they like.
+    private func usualTime(of shards: Int) -> Duration? {
+        guard let median = rangeTimes.median else { return nil }
+        guard let fastest = members.values.lazy.compactMap(\.shardTimes.median).min() else { return median }
+        return min(median, fastest * shards * 2)
     }
 
     /// Whether a range in this worker's hands need not be computed by another.
@@ -196,12 +228,14 @@ extension CoordinatorMachine {
     }
 
     /// How long a worker may hold a range and still be counted on.
-    private var overdueAge: Duration { max(configuration.overdueAfter, (rangeTimes.median ?? .zero) * 8) }
+    private func overdueAge(of shards: Int) -> Duration {
+        max(configuration.overdueAfter, (usualTime(of: shards) ?? .zero) * 8)
+    }
 
     /// Whether a worker holds a range for so long that it cannot be counted on: it may never answer, however alive it says it is.
     func isOverdue(_ member: Member) -> Bool {
-        guard let startedAt = member.outstanding.first?.startedAt else { return false }
-        return now - startedAt > overdueAge
+        guard let first = member.outstanding.first, let startedAt = first.startedAt else { return false }
+        return now - startedAt > overdueAge(of: first.range.count)
     }
 
     /// The first unbroken run of subtrees that nobody has answered and no other worker computes who could be counted on.
@@ -273,7 +307,9 @@ extension CoordinatorMachine {
         return lacksHelp
     }
 
-    private var lacksHelp: Bool { now - lastHelp >= overdueAge + configuration.fallbackAfter }
+    private var lacksHelp: Bool {
+        now - lastHelp >= overdueAge(of: configuration.shards) + configuration.fallbackAfter
+    }
 
     /// What is in workers' hands and keeps the step waiting: the one that is there for longest.
     private func longestHeld() -> Subtree? {

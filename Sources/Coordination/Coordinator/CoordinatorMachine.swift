@@ -24,7 +24,7 @@ package struct CoordinatorMachine: Sendable {
     var revokedKeys: Set<PeerKey> = []
 
     var progress: StepProgress?
-    var rangeTimes = RangeTimes()
+    var rangeTimes = RangeTimes(keeping: 31)
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
     /// When an answer of a worker was last taken into the tree, or the step begun.

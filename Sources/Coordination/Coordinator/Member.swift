@@ -12,9 +12,15 @@ struct Member: Sendable {
 
     var lastHeard: Duration
     var isSuspect = false
-    /// Whether it has finished a range since it joined, or came when nobody had finished any.
+    /// Whether it has answered a range since it joined, or came when nobody had answered any.
     /// For anybody else's range a step waits only twice as long as ranges take.
     var isProven: Bool
+    /// How many ranges in a row it has said to be done with and not wholly answered: the next is for others first.
+    var emptyHanded = 0
+    /// Until when it is given nothing for that.
+    var restsUntil: Duration?
+    /// How long its last ranges took, for each shard.
+    var shardTimes = RangeTimes(keeping: 5)
     /// How many ranges it wants at hand; zero until its first pull.
     var wanted = 0
     var isComputing = false
@@ -38,7 +44,7 @@ struct Member: Sendable {
         lastMoved = now
     }
 
-    var hasRoom: Bool { !isSuspect && outstanding.count < wanted }
+    var hasRoom: Bool { !isSuspect && restsUntil == nil && outstanding.count < wanted }
     /// Whether an answer of it is partly here.
     var storesPartial: Bool { partials.values.contains(where: \.isStored) }
     var isIdle: Bool { hasRoom && outstanding.isEmpty }
@@ -58,10 +64,10 @@ struct Member: Sendable {
         if !outstanding.isEmpty, outstanding[0].startedAt == nil { outstanding[0].startedAt = now }
     }
 
-    /// Takes an assignment off; the next one counts as started now.
+    /// Takes an assignment off, answered or said to be done; the next one counts as started now.
     mutating func retire(at index: Int, now: Duration) -> Assignment {
         let assignment = outstanding.remove(at: index)
-        isProven = true
+        if assignment.unanswered.isEmpty { (isProven, emptyHanded) = (true, 0) }
         if index == 0, !outstanding.isEmpty { outstanding[0].startedAt = now }
         return assignment
     }
@@ -141,17 +147,21 @@ struct FirstAnswer: Sendable {
 
 /// How long the last ranges took.
 struct RangeTimes: Sendable {
-    private static let kept = 31
+    private let kept: Int
     private var times: [Duration] = []
     private var next = 0
     private(set) var median: Duration?
 
+    init(keeping kept: Int) {
+        self.kept = kept
+    }
+
     mutating func record(_ time: Duration) {
-        if times.count < RangeTimes.kept {
+        if times.count < kept {
             times.append(time)
         } else {
             times[next] = time
-            next = (next + 1) % RangeTimes.kept
+            next = (next + 1) % kept
         }
         median = times.sorted()[times.count / 2]
     }
