@@ -64,18 +64,20 @@ import Testing
         #expect(!settled.contains(.outvoted("a", step: 0, subtree: whole)))
     }
 
-    @Test func `where workers have several keys, two of the same do not confirm each other`() {
+    @Test(arguments: [false, true])
+    func `where workers have several keys, two of the same do not confirm each other`(othersLeave: Bool) throws {
         var rig = CoordinatorRig(shards: 1) { ($0.auditShare, $0.requiresKeys) = (1, true) }
         let keys: [WorkerID: PeerKey] = ["a": PeerKey("one"), "b": PeerKey("one"), "c": PeerKey("other")]
+        func say(_ body: Message.Body, from worker: WorkerID, run: RunID = CoordinatorRig.run) -> [CoordinatorDirective]
+        {
+            let message = Message(body, run: run, incarnation: run == .none ? 0 : 5)
+            return rig.tell(.received(message, from: worker, key: keys[worker]))
+        }
         for worker in ["a", "b", "c"] as [WorkerID] {
             let hello = Hello(
                 session: 1, version: "1.0", fingerprint: CoordinatorRig.fingerprint, label: "\(worker)", threads: 1)
-            _ = rig.tell(
-                .received(Message(.hello(hello), run: .none, incarnation: 0), from: worker, key: keys[worker]))
-            let status = WorkerStatus(session: 1, wanted: 2, isComputing: false, progress: 0)
-            _ = rig.tell(
-                .received(
-                    Message(.pull(status), run: CoordinatorRig.run, incarnation: 5), from: worker, key: keys[worker]))
+            _ = say(.hello(hello), from: worker, run: .none)
+            _ = say(.pull(WorkerStatus(session: 1, wanted: 2, isComputing: false, progress: 0)), from: worker)
         }
         func answers(_ worker: WorkerID) -> [CoordinatorDirective] {
             CoordinatorRig.answer(0..<1, value: 3).flatMap {
@@ -83,10 +85,19 @@ import Testing
             }
         }
         #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 1)", "b [0, 1)"])
+        if othersLeave { _ = say(.goodbye(reason: ""), from: "c") }
         #expect(answers("a").folded.isEmpty)
         let second = answers("b")
-        #expect(second.folded.isEmpty && second.assigned == ["c [0, 1)"])
-        #expect(answers("c").folded == ["a [0, 1)"])
+        #expect(second.folded.isEmpty)
+        if othersLeave {
+            #expect(second.own == [whole])
+            let own = CoordinatorRig.assembly(0..<1, value: 1)
+            let settled = rig.tell(.computedOwn(step: 0, subtree: whole, own))
+            #expect(settled.foldedOwn == [whole] && settled.contains(.outvoted("a", step: 0, subtree: whole)))
+        } else {
+            #expect(second.assigned == ["c [0, 1)"])
+            #expect(answers("c").folded == ["a [0, 1)"])
+        }
     }
 
     @Test func `one that was dropped for a garbled frame is outvoted all the same when its answer is found wrong`() {

@@ -44,18 +44,22 @@ extension CoordinatorMachine {
                 worker: worker, key: members[worker]?.key, assembly: partial.assembly, isStored: partial.isStored))
         progress!.audits[subtree] = audit
         if progress!.answers[subtree] == nil {
-            let first = FirstAnswer(worker: worker, assembly: partial.assembly, isHeld: true)
+            let first = FirstAnswer(worker: worker, assembly: partial.assembly, standing: .held)
             progress!.answers[subtree] = first
             compareOthers(with: first, at: subtree)
         }
-        if let right = audit.verdict(ofDifferent: hasSeveralKeys) { settle(subtree, right, isOwn: false) }
+        if let right = audit.verdict(ofDifferent: progress!.hasSeveralKeys) { settle(subtree, right, isOwn: false) }
     }
 
-    /// Whether the workers have more than one key, so that one of them cannot confirm itself under two names.
-    private var hasSeveralKeys: Bool { Set(members.values.map(\.key)).count > 1 }
+    /// Takes note of whether the workers have more than one key: then none of them confirms itself under two names, even when the others
+    /// have left before the step is over.
+    mutating func noteKeys() {
+        guard progress?.hasSeveralKeys == false else { return }
+        progress!.hasSeveralKeys = Set(members.values.map(\.key)).count > 1
+    }
 
     /// Whether a sum that is not finite may be a worker's doing: the coordinator has not computed all that is in it.
-    package var hasUncertainAnswers: Bool { progress?.answers.values.contains { !$0.isCertain } ?? false }
+    package var hasUncertainAnswers: Bool { progress?.answers.values.contains { $0.standing != .certain } ?? false }
 
     /// The sum of a step that was whole is not finite: the coordinator computes each answer in it, and who said otherwise goes.
     ///
@@ -63,9 +67,9 @@ extension CoordinatorMachine {
     mutating func nonFiniteSum(_ step: UInt64) {
         guard progress?.step == step, progress!.isReduced, hasUncertainAnswers else { return }
         reopen()
-        progress!.isSumInQuestion = true
-        for (subtree, first) in progress!.answers where !first.isCertain {
-            progress!.answers[subtree]!.isConfirmed = false
+        progress!.doubt = .open
+        for (subtree, first) in progress!.answers where first.standing != .certain {
+            progress!.answers[subtree]!.standing = .taken
             progress!.audits[subtree] = Audit(disputing: first)
         }
         noteMovement()
@@ -100,7 +104,7 @@ extension CoordinatorMachine {
         if progress!.audits[subtree] != nil { return settle(subtree, assembly, isOwn: true) }
         if let first = progress!.answers[subtree] { return compareOwn(assembly, with: first, at: subtree) }
         guard !progress!.isOwnVoid else { return directives.append(.discardOwn(step: step, subtree: subtree)) }
-        let own = FirstAnswer(worker: .coordinator, assembly: assembly, isConfirmed: true, isCertain: true)
+        let own = FirstAnswer(worker: .coordinator, assembly: assembly, standing: .certain)
         progress!.answers[subtree] = own
         counters.shardsComputedLocally += subtree.count
         directives.append(.foldOwn(step: step, subtree: subtree))
@@ -138,39 +142,43 @@ extension CoordinatorMachine {
         let step = progress!.step
         let audit = progress!.audits.removeValue(forKey: subtree)!
         let first = progress!.answers[subtree]!
+        let wasHeld = first.standing == .held
         if isAudited(subtree) { counters.audited += 1 }
 
         // The answer that is folded: the coordinator's own, or the first whose bytes are here. None where one is in the tree already.
-        let chosen = isOwn || !first.isHeld ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
+        let chosen = isOwn || !wasHeld ? nil : audit.votes.first { $0.isStored && $0.assembly.agrees(with: right) }
         for vote in audit.votes where vote.isStored && vote.worker != chosen?.worker {
             directives.append(.discard(step: step, subtree: subtree, from: vote.worker))
         }
         let isRight = first.assembly.agrees(with: right)
-        if first.isHeld {
+        if wasHeld {
             if let chosen {
-                progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, isConfirmed: true)
+                progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, standing: .confirmed)
                 directives.append(.fold(step: step, subtree: subtree, from: chosen.worker))
             } else {
                 precondition(isOwn, "settle: of the answers for \(subtree) that agree none is here")
                 progress!.answers[subtree] = FirstAnswer(
-                    worker: .coordinator, assembly: right, isConfirmed: true, isCertain: true)
+                    worker: .coordinator, assembly: right, standing: .certain)
                 directives.append(.foldOwn(step: step, subtree: subtree))
             }
         } else {
             if isRight {
-                (progress!.answers[subtree]!.isConfirmed, progress!.answers[subtree]!.isCertain) = (true, isOwn)
+                progress!.answers[subtree]!.standing = isOwn ? .certain : .confirmed
             }
             if isOwn { directives.append(.discardOwn(step: step, subtree: subtree)) }
         }
 
-        var mustRestart = !first.isHeld && !isRight
+        var mustRestart = !wasHeld && !isRight
         for vote in audit.votes where !vote.assembly.agrees(with: right) {
             if outvote(vote.worker, subtree) { mustRestart = true }
         }
         if outvotePartials(of: subtree, not: right) { mustRestart = true }
-        if mustRestart { progress!.isSumWrong = true }
-        guard progress!.isSumWrong else { return noteWhole() }
-        if !progress!.isSumInQuestion || progress!.audits.isEmpty { restart() }
+        if mustRestart {
+            guard progress!.doubt != .none else { return restart() }
+            progress!.doubt = .justified
+        }
+        guard progress!.doubt == .justified else { return noteWhole() }
+        if progress!.audits.isEmpty { restart() }
     }
 
     /// Drops whoever has begun an answer that is wrong: what has come of one that has not ended, and may never, is as telling.
@@ -202,9 +210,9 @@ extension CoordinatorMachine {
             ))
         for (other, audit) in progress!.audits.sorted(by: { $0.key.first < $1.key.first })
         where audit.hasVote(of: worker) {
-            if progress!.answers[other]?.isHeld == true { forgetAnswers(for: other) }
+            if progress!.answers[other]?.standing == .held { forgetAnswers(for: other) }
         }
-        return progress!.answers.values.contains { $0.worker == worker && !$0.isConfirmed && !$0.isHeld }
+        return progress!.answers.values.contains { $0.worker == worker && $0.standing == .taken }
     }
 
     /// Lets go of all that has come for a subtree and is not in the tree: it is computed again.
@@ -249,7 +257,7 @@ extension CoordinatorMachine {
         progress!.suspects = []
         discardVotes()
         progress!.answers = [:]
-        (progress!.isSumInQuestion, progress!.isSumWrong) = (false, false)
+        progress!.doubt = .none
         progress!.counted = 0
         progress!.inTree = ShardSet()
         var pending = ShardSet(ShardRange(first: 0, count: configuration.shards))
@@ -292,7 +300,7 @@ extension CoordinatorMachine {
             let holders = membersInOrder.filter { $0.holds(subtree, of: step) }
             // Whose answer already differs may never end it.
             let inWork = holders.count { !isLate($0) && $0.partials[subtree]?.hasConflict != true }
-            let needsOtherKey = hasSeveralKeys
+            let needsOtherKey = progress!.hasSeveralKeys
             let able = membersInOrder.filter { member in
                 member.wanted > 0 && !member.isSuspect && !isLate(member) && !member.holds(subtree, of: step)
                     && !audit.votes.contains { $0.worker == member.id || needsOtherKey && $0.key == member.key }

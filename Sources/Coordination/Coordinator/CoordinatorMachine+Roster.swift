@@ -87,6 +87,7 @@ extension CoordinatorMachine {
         members[worker] = Member(
             id: worker, number: nextNumber, hello: hello, key: key, isProven: rangeTimes.median == nil, at: now)
         nextNumber += 1
+        noteKeys()
         send(
             .welcome(
                 Welcome(

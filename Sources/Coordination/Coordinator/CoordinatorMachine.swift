@@ -116,6 +116,7 @@ package struct CoordinatorMachine: Sendable {
             step: step, pending: ShardSet(ShardRange(first: 0, count: configuration.shards)), lastMoved: now,
             nextNotice: configuration.noticeAfter)
         if !stayedAlone { lastHelp = now }
+        noteKeys()
         noteHelp()
     }
 

@@ -122,27 +122,44 @@ struct StepProgress: Sendable {
     var audited = ShardSet()
     /// Subtrees whose answers are in question.
     var audits: [Subtree: Audit] = [:]
-    /// Whether all are, since their sum is not finite.
-    var isSumInQuestion = false
-    /// Whether an answer in it was found wrong since: the sum is begun anew when all of them have been looked at.
-    var isSumWrong = false
+    var doubt = Doubt.none
+    /// Whether workers of more than one key were there since it was begun.
+    var hasSeveralKeys = false
     /// What the coordinator is computing itself to decide, or because whoever holds it does not answer.
     var own: Subtree?
     /// Whether what it is computing so is in the tree, or will be, in another way.
     var isOwnVoid = false
+
+    /// What is thought of the sum of a step that was whole.
+    enum Doubt {
+        case none
+        /// It is not finite: every answer in it is in question.
+        case open
+        /// One of them was found wrong: the sum is begun anew when all have been looked at.
+        case justified
+    }
 }
 
 /// The answer that counts for a subtree.
 struct FirstAnswer: Sendable {
     let worker: WorkerID
     let assembly: StreamAssembly
-    /// Whether it waits to be confirmed before it is folded.
-    var isHeld = false
-    /// Whether another computation has given the same.
-    var isConfirmed = false
-    /// Whether the coordinator's own has.
-    var isCertain = false
+    var standing = Standing.taken
     var isFolded = false
+
+    /// How far an answer is trusted, from little to much.
+    enum Standing: Comparable {
+        /// It is under audit, and not folded before another computation has given the same.
+        case held
+        /// Nobody has computed it a second time.
+        case taken
+        /// Another worker's computation has given the same.
+        case confirmed
+        /// The coordinator's own has.
+        case certain
+    }
+
+    var isConfirmed: Bool { standing >= .confirmed }
 }
 
 /// How long the last ranges took.
