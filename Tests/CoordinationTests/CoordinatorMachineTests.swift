@@ -394,6 +394,43 @@ import Testing
         #expect(rig.wait(1, hearing: all).assigned == ["a [2, 4)"])
     }
 
+    @Test func `a worker so slow that steps end sooner without it is passed over, and tried again every ten seconds`() {
+        var rig = CoordinatorRig {
+            $0.suspectAfter = .seconds(60); $0.lostAfter = .seconds(120)
+        }
+        for worker in ["a", "b", "c"] as [WorkerID] { _ = rig.join(worker) }
+        /// Steps in which a and b take 10 ms for a shard, and c 150 ms.
+        func assigned(_ step: UInt64) -> [String] {
+            let assigned = rig.tell(.beginStep(step)).assigned
+            rig.now += .milliseconds(30)
+            if assigned.count == 3 {
+                for (worker, shards) in [("a", 0..<2), ("a", 2..<3), ("b", 3..<4), ("b", 4..<6)]
+                    as [(WorkerID, Range<Int>)]
+                {
+                    _ = rig.fold(worker, shards, step: step)
+                }
+                rig.now += .milliseconds(270)
+                _ = rig.fold("c", 6..<8, step: step)
+            } else {
+                rig.now += .milliseconds(10)
+                _ = rig.fold("a", 0..<4, step: step)
+                _ = rig.fold("b", 4..<8, step: step)
+            }
+            return assigned
+        }
+        let all = ["a [0, 3)", "b [3, 6)", "c [6, 8)"]
+        #expect(assigned(0) == all)
+        #expect(assigned(1) == all)
+        for step in 2..<10 as Range<UInt64> { #expect(assigned(step) == ["a [0, 4)", "b [4, 8)"]) }
+        rig.now += .seconds(10)
+        #expect(assigned(10) == all)
+        #expect(assigned(11) == ["a [0, 4)", "b [4, 8)"])
+        // Where nobody else is left it does all.
+        _ = rig.say(.goodbye(reason: ""), from: "a")
+        _ = rig.say(.goodbye(reason: ""), from: "b")
+        #expect(rig.tell(.beginStep(12)).assigned == ["c [0, 8)"])
+    }
+
     @Test func `a worker that holds work while nothing moves has to say hello again`() {
         var rig = CoordinatorRig { $0.stallAfter = .seconds(10) }
         _ = rig.join("a")

@@ -11,7 +11,7 @@ extension CoordinatorMachine {
 
     private mutating func giveOutToWorkers() {
         while !progress!.pending.isEmpty {
-            let idle = idleMembers
+            let idle = worthwhile(idleMembers)
             let takers =
                 idle.isEmpty
                 ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle.prefix(answerRoom).map(\.self)
@@ -34,6 +34,27 @@ extension CoordinatorMachine {
     /// Who has nothing at hand: those that come back with empty hands last, and else in the order they joined.
     private var idleMembers: [Member] {
         members.values.filter(\.isIdle).sorted { ($0.emptyHanded, $0.number) < ($1.emptyHanded, $1.number) }
+    }
+
+    /// Those of the idle that make the step end sooner: where it would end in less than half the time without the slowest, they are passed
+    /// over, but for one of them now and then, since it may be faster by now.
+    private mutating func worthwhile(_ idle: [Member]) -> [Member] {
+        let times = idle.compactMap(\.shardTimes.median).sorted()
+        let unknown = idle.count - times.count
+        func time(ofFastest count: Int) -> Duration {
+            times[count - 1] * ((progress!.pending.count + count + unknown - 1) / (count + unknown))
+        }
+        guard let best = (1..<max(times.count, 1)).min(by: { time(ofFastest: $0) < time(ofFastest: $1) }),
+            time(ofFastest: best) * 2 < time(ofFastest: times.count)
+        else { return idle }
+        let passedOver = idle.filter { $0.shardTimes.median.map { $0 > times[best - 1] } ?? false }
+        var tried: WorkerID?
+        if now >= nextTrial {
+            tried = passedOver.min { ($0.triedAt, $0.number) < ($1.triedAt, $1.number) }?.id
+            members[tried!]!.triedAt = now
+            nextTrial = now + configuration.trialPause
+        }
+        return idle.filter { member in member.id == tried || !passedOver.contains { $0.id == member.id } }
     }
 
     /// How many more workers may be at work on answers of this step, each of which takes as much room as all parameters while it arrives;
@@ -119,6 +140,9 @@ extension CoordinatorMachine {
         guard step == progress?.step else {
             // It may have been answered, too late.
             members[worker]!.isProven = true
+            if let startedAt = assignment.startedAt {
+                members[worker]!.shardTimes.record((now - startedAt) / range.count)
+            }
             return
         }
         if !assignment.unanswered.isEmpty, progress!.isForWorkers { noteEmptyHands(of: worker) }

@@ -25,6 +25,8 @@ package struct CoordinatorMachine: Sendable {
 
     var progress: StepProgress?
     var rangeTimes = RangeTimes(keeping: 31)
+    /// When one that is passed over for being slow may be tried again.
+    var nextTrial: Duration = .zero
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
     /// When an answer of a worker was last taken into the tree, or the step begun.
@@ -131,6 +133,7 @@ package struct CoordinatorMachine: Sendable {
         }
         aloneSince = aloneSince.map(later)
         lastHelp = later(lastHelp)
+        nextTrial += duration
         if let lastMoved = progress?.lastMoved { progress!.lastMoved = later(lastMoved) }
     }
 

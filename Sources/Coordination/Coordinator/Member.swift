@@ -21,6 +21,8 @@ struct Member: Sendable {
     var restsUntil: Duration?
     /// How long its last ranges took, for each shard.
     var shardTimes = RangeTimes(keeping: 5)
+    /// When it was last given a range although the step would end sooner without it.
+    var triedAt: Duration = .zero
     /// How many ranges it wants at hand; zero until its first pull.
     var wanted = 0
     var isComputing = false
