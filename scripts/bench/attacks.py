@@ -10,8 +10,6 @@ share of one core. `curve` compares whole runs with keys and without, and `curve
 
 import argparse
 import contextlib
-import ctypes
-import ctypes.util
 import json
 import multiprocessing
 import os
@@ -23,12 +21,13 @@ import shutil
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from attackers import ATTACKS, frames, name
 
 TRAINING = [
     "--set", "addition", "--hidden-size", "384", "--embedding-dim", "64", "--batch-size", "64", "--shards", "8", "--threads", "1",
@@ -41,46 +40,6 @@ LARGER = [
 ENDLESS = [
     "--steps", "10000000", "--validation-every", "10000000", "--checkpoint-every", "10000000", "--fallback-after", "100000",
 ]
-
-# ZMTP 3.1 (rfc.zeromq.org/spec/37)
-
-
-def greeting(mechanism=b"NULL"):
-    return b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism.ljust(20, b"\0") + b"\0" + bytes(31)
-
-
-def ready(identity):
-    def field(name, value):
-        return bytes([len(name)]) + name + struct.pack(">I", len(value)) + value
-
-    body = b"\x05READY" + field(b"Socket-Type", b"DEALER") + field(b"Identity", identity)
-    return b"\x04" + bytes([len(body)]) + body
-
-
-def frame(content, more=False):
-    flags = 1 if more else 0
-    if len(content) < 256:
-        return bytes([flags, len(content)]) + content
-    return bytes([flags | 2]) + struct.pack(">Q", len(content)) + content
-
-
-def frames(session):
-    """The message frames of one direction of a recorded connection."""
-    place, found = 64, []
-    while place + 2 <= len(session):
-        flags = session[place]
-        length, begin = (session[place + 1], place + 2)
-        if flags & 2:
-            if place + 9 > len(session):
-                break
-            length, begin = struct.unpack_from(">Q", session, place + 1)[0], place + 9
-        if begin + length > len(session):
-            break
-        if not flags & 4:
-            found.append(bytes(session[begin:begin + length]))
-        place = begin + length
-    return found
-
 
 class Relay:
     """Stands between one worker and the coordinator and writes down what the worker says."""
@@ -106,149 +65,6 @@ class Relay:
         for end in (source, target):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-
-
-# Attacks: each goes on until it is killed, and counts what it did.
-
-
-def connection(port):
-    return socket.create_connection(("127.0.0.1", port), timeout=5)
-
-
-def paced(rate, count):
-    """One turn after the other, at most so many a second."""
-    due = time.monotonic()
-    while True:
-        due = max(due + 1 / rate, time.monotonic() - 0.1)
-        time.sleep(max(0, due - time.monotonic()))
-        yield
-        with count.get_lock():
-            count.value += 1
-
-
-def one_by_one(rate, body):
-    def attack(target, count):
-        for _ in paced(rate, count):
-            with contextlib.suppress(OSError):
-                body(target)
-
-    return attack
-
-
-def random_bytes(target):
-    with connection(target.port) as peer:
-        peer.sendall(random.choice([b"", greeting(), greeting(b"CURVE")]) + random.randbytes(3000))
-
-
-def churn(target):
-    connection(target.port).close()
-
-
-def null_client(target):
-    with connection(target.port) as peer:
-        peer.sendall(greeting() + ready(random.randbytes(8).replace(b"\0", b"x")))
-        peer.recv(4096)
-        peer.sendall(frame(bytes(80)))
-
-
-def silent(target, count):
-    peers = []
-    for _ in paced(2000, count):
-        with contextlib.suppress(OSError):
-            peers.append(connection(target.port))
-        if len(peers) >= 1000:
-            peers.pop(0).close()
-            time.sleep(0.005)
-
-
-def half_frames(target, count):
-    """Each announces the longest frame and sends all of it but a byte, before its handshake has failed."""
-    peers, content = [], bytes((1 << 20) - 1)
-    for _ in paced(100, count):
-        with contextlib.suppress(OSError):
-            peer = connection(target.port)
-            peer.sendall(greeting(b"CURVE" if target.keys else b"NULL") + b"\x02" + struct.pack(">Q", 1 << 20) + content)
-            peers.append(peer)
-        if len(peers) > 300:
-            peers.pop(0).close()
-
-
-def member(target):
-    """A connection whose hello is a good worker's."""
-    peer = connection(target.port)
-    peer.sendall(greeting() + ready(b"A" + random.randbytes(8).replace(b"\0", b"x")))
-    heard = 0
-    # libzmq takes a frame that comes before its own introduction for a part of the handshake.
-    while heard < 64 + 20:
-        count = len(peer.recv(4096))
-        if count == 0:
-            raise ConnectionError("cut within the handshake")
-        heard += count
-    peer.sendall(frame(target.said[0]))
-    return peer
-
-
-def endless(target, count):
-    """One message that never ends, in frames of 1 MiB."""
-    content = frame(bytes(1 << 20), more=True)
-    while True:
-        with contextlib.suppress(OSError), member(target) as peer:
-            for _ in paced(200, count):
-                peer.sendall(content)
-
-
-def mutations(target):
-    with member(target) as peer:
-        content = bytearray(random.choice(target.said))
-        content[random.randrange(min(len(content), 100))] ^= 1 << random.randrange(8)
-        peer.sendall(frame(bytes(content)))
-        peer.recv(4096)
-
-
-def slow_reader(target, count):
-    """A worker that pings and takes work, and reads 1 KiB a second."""
-    while True:
-        with contextlib.suppress(OSError), member(target) as peer:
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            for _ in paced(1, count):
-                peer.sendall(b"".join(map(frame, target.said[:2])))
-                peer.recv(1024)
-
-
-def wrong_key(target, count):
-    zmq = ctypes.CDLL(ctypes.util.find_library("zmq") or "libzmq.so.5")
-    for function in (zmq.zmq_ctx_new, zmq.zmq_socket):
-        function.restype = ctypes.c_void_p
-    context = ctypes.c_void_p(zmq.zmq_ctx_new())
-
-    def option(peer, number, value):
-        zmq.zmq_setsockopt(peer, number, value, ctypes.c_size_t(len(value)))
-
-    server = re.search(r'public-key = "(.*)"', (pathlib.Path(target.keys) / "coordinator.key").read_text()).group(1).encode()
-    for _ in paced(200, count):
-        public, secret = ctypes.create_string_buffer(41), ctypes.create_string_buffer(41)
-        zmq.zmq_curve_keypair(public, secret)
-        peer = ctypes.c_void_p(zmq.zmq_socket(context, 5))
-        for number, value in [(50, server), (48, public.value), (49, secret.value), (17, struct.pack("i", 0))]:
-            option(peer, number, value)
-        zmq.zmq_connect(peer, f"tcp://127.0.0.1:{target.port}".encode())
-        time.sleep(0.004)
-        zmq.zmq_close(peer)
-
-
-# name: what it is, whether the run has keys, what does it, how many processes
-ATTACKS = {
-    "random": ("connections of random bytes", True, one_by_one(500, random_bytes), 1),
-    "silent": ("1,000 connections that never speak, ever new ones", True, silent, 1),
-    "churn": ("connections that are closed at once", True, one_by_one(2000, churn), 1),
-    "null": ("clients without keys", True, one_by_one(500, null_client), 1),
-    "wrong-key": ("clients with a wrong key", True, wrong_key, 1),
-    "half-frames": ("frames of 1 MiB before the handshake has failed", True, half_frames, 1),
-    "slow-one": ("one worker that reads 1 KiB a second", False, slow_reader, 1),
-    "slow": ("four workers that read 1 KiB a second", False, slow_reader, 4),
-    "mutations": ("changed messages, each of a new worker", False, one_by_one(300, mutations), 1),
-    "endless": ("messages that never end", False, endless, 1),
-}
 
 
 class Run:
@@ -280,7 +96,7 @@ class Run:
                 sys.exit(f"the training does not begin:\n{(self.place / 'log').read_text()}")
             time.sleep(0.05)
         if relay:
-            self.said = frames(relay.said)
+            self.said, self.name = frames(relay.said), name(relay.said)
 
     def wait_for(self, pattern):
         deadline = time.monotonic() + 60
@@ -332,9 +148,9 @@ def attacker(function, run, count):
     function(run, count)
 
 
-def measure(name, options):
-    title, keys, function, processes = ATTACKS[name]
-    run = Run(options.lockstep, keys)
+def measure(attack, options):
+    title, function, processes, keys, more = ATTACKS[attack]
+    run = Run(options.lockstep, keys, TRAINING + more)
     ratios, rates, shares, speeds = [], [], [], []
     try:
         for pair in range(options.pairs):
@@ -367,15 +183,15 @@ def measure(name, options):
     finally:
         run.end()
     return {
-        "attack": name, "what": title, "steps_per_second": statistics.median(speeds), "ratio": statistics.median(ratios),
+        "attack": attack, "what": title, "steps_per_second": statistics.median(speeds), "ratio": statistics.median(ratios),
         "rate": statistics.median(rates), "attackers_share": statistics.median(shares), "coordinator_peak_mib": round(peak), "log_bytes": log,
     }
 
 
-def curve(options, name):
+def curve(options, attack):
     ratios, speeds = [], []
     training, size = TRAINING, "1 layer of 384"
-    if name == "curve-m":
+    if attack == "curve-m":
         text = tempfile.NamedTemporaryFile()
         text.write(random.Random(1).randbytes(1 << 20))
         text.flush()
@@ -391,7 +207,7 @@ def curve(options, name):
         ratios.append(results[True] / results[False])
         speeds.append(results[False])
     return {
-        "attack": name, "what": f"keys, and nobody about ({size})", "steps_per_second": statistics.median(speeds),
+        "attack": attack, "what": f"keys, and nobody about ({size})", "steps_per_second": statistics.median(speeds),
         "ratio": statistics.median(ratios),
     }
 
@@ -404,10 +220,10 @@ def main():
     parser.add_argument("--window", type=float, default=4)
     parser.add_argument("--json", action="store_true", help="one line of JSON for each")
     options = parser.parse_args()
-    names = options.what or [*ATTACKS, "curve", "curve-m"]
-    for name in names:
-        if name not in ATTACKS and name not in ("curve", "curve-m"):
-            parser.error(f"'{name}': expected {', '.join(ATTACKS)}, curve or curve-m")
+    attacks = options.what or [*ATTACKS, "curve", "curve-m"]
+    for attack in attacks:
+        if attack not in ATTACKS and attack not in ("curve", "curve-m"):
+            parser.error(f"'{attack}': expected {', '.join(ATTACKS)}, curve or curve-m")
     if options.pairs < 1:
         parser.error(f"pairs {options.pairs}: expected a whole number from 1")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -417,8 +233,8 @@ def main():
         print(f"{model}, {os.cpu_count()} processors; medians of {options.pairs} pairs of {options.window:g} s")
         print("\n| attack | a second | attackers' share of a core | steps/s without | of them with it | coordinator's peak, MiB |")
         print("|" + " --- |" * 6)
-    for name in names:
-        result = curve(options, name) if name.startswith("curve") else measure(name, options)
+    for attack in attacks:
+        result = curve(options, attack) if attack.startswith("curve") else measure(attack, options)
         if options.json:
             print(json.dumps(result), flush=True)
             continue
