@@ -152,7 +152,8 @@ import Testing
         #expect(rig.answer("b", 0..<1).folded == ["a [0, 1)"])
     }
 
-    @Test func `a late answer that differs from a confirmed one is outvoted at once`() {
+    @Test(arguments: [1, 9] as [UInt64])
+    func `a late answer that differs from what two agree on is settled by the coordinator's own`(right: UInt64) throws {
         var rig = CoordinatorRig(shards: 2) { $0.auditShare = 1 }
         for worker in ["a", "b"] as [WorkerID] { _ = rig.join(worker) }
         #expect(rig.tell(.beginStep(0)).assigned == ["a [0, 1)", "b [1, 2)", "b [0, 1)", "a [1, 2)"])
@@ -163,7 +164,14 @@ import Testing
         #expect(rig.wait(3, hearing: ["a", "b", "c"]).assigned.contains("c [0, 1)"))
         _ = rig.fold("c", 0..<1)
         let late = rig.answer("b", 0..<1, value: 9)
-        #expect(late.contains(.outvoted("b", step: 0, subtree: whole)))
+        #expect(late.own == [whole] && rig.machine.counters.outvoted == 0)
+        let own = CoordinatorRig.assembly(0..<1, value: right)
+        let settled = rig.tell(.computedOwn(step: 0, subtree: whole, own))
+        let wrong: [WorkerID] = right == 9 ? ["a", "c"] : ["b"]
+        for worker in ["a", "b", "c"] as [WorkerID] {
+            #expect(settled.contains(.outvoted(worker, step: 0, subtree: whole)) == wrong.contains(worker))
+        }
+        #expect(settled.contains(.restartStep(0)) == (right == 9))
     }
 
     /// Two workers, a has answered its own half, b's half is late and computed by both; nothing is chosen for audit.

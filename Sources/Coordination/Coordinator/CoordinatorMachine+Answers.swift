@@ -57,7 +57,7 @@ extension CoordinatorMachine {
             answered(subtree, by: worker, partial)
         } else {
             members[worker]!.partials[subtree] = partial
-            if partial.hasConflict, let first, first.isConfirmed,
+            if partial.hasConflict, let first, first.standing == .certain,
                 outvotePartials(of: subtree, not: first.assembly), !progress!.isReduced
             {
                 restart()
@@ -71,7 +71,10 @@ extension CoordinatorMachine {
         markAnswered(subtree, by: worker)
         if isInQuestion(subtree) { return vote(subtree, by: worker, partial) }
         guard progress!.answers[subtree] == nil || planted.contains(.countTwice) else {
-            if !partial.hasConflict { counters.equalAnswers += 1 }
+            if !partial.hasConflict {
+                counters.equalAnswers += 1
+                noteHelpful()
+            }
             return
         }
         let first = FirstAnswer(worker: worker, assembly: partial.assembly)
@@ -115,14 +118,20 @@ extension CoordinatorMachine {
         let assignment = members[worker]!.retire(at: index, now: now)
         if let startedAt = assignment.startedAt {
             rangeTimes.record(now - startedAt)
-            members[worker]!.shardTimes.record((now - startedAt) / assignment.range.count)
+            // It does as well as others: the next may be tried at once.
+            if worker == lastTried, let fastestShardTime,
+                now - startedAt <= fastestShardTime * assignment.range.count * 2
+            {
+                nextTrial = now
+            }
         }
+        noteShardTime(assignment, of: worker)
     }
 
     mutating func folded(_ step: UInt64, _ subtree: Subtree) {
         guard progress?.step == step, progress!.answers[subtree]?.isFolded == false else { return }
         progress!.answers[subtree]!.isFolded = true
-        if progress!.answers[subtree]!.worker != .coordinator { (lastHelp, progress!.hadHelp) = (now, true) }
+        if progress!.answers[subtree]!.worker != .coordinator { noteHelpful() }
         count(subtree.range)
     }
 

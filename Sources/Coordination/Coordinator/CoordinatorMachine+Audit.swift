@@ -24,12 +24,13 @@ extension CoordinatorMachine {
     /// Takes a whole answer for a subtree that is in question.
     mutating func vote(_ subtree: Subtree, by worker: WorkerID, _ partial: PartialAnswer) {
         let step = progress!.step
-        if let first = progress!.answers[subtree], first.isConfirmed {
+        if let first = progress!.answers[subtree], first.isConfirmed, progress!.audits[subtree] == nil {
             // Its bytes were kept while it might have been the one that is right.
             if partial.isStored { directives.append(.discard(step: step, subtree: subtree, from: worker)) }
             if first.assembly.agrees(with: partial.assembly) {
                 counters.equalAnswers += 1
-            } else if outvote(worker, subtree), !progress!.isReduced {
+                noteHelpful()
+            } else if first.standing == .certain, outvote(worker, subtree), !progress!.isReduced {
                 restart()
             }
             return
@@ -78,7 +79,7 @@ extension CoordinatorMachine {
     /// Another's answer differs from the first: the coordinator's own decides, unless one has, or it is too late.
     mutating func dispute(_ subtree: Subtree, _ first: FirstAnswer, by second: WorkerID) {
         counters.conflicts += 1
-        let isSettled = first.isConfirmed || !progress!.isReduced
+        let isSettled = first.standing == .certain || !progress!.isReduced
         if !isAudited(subtree) {
             directives.append(
                 .conflict(
@@ -86,7 +87,7 @@ extension CoordinatorMachine {
                         step: progress!.step, subtree: subtree, first: first.worker, second: second,
                         isSettled: isSettled)))
         }
-        guard isSettled, !first.isConfirmed else { return }
+        guard isSettled, first.standing != .certain else { return }
         if progress!.audits[subtree] == nil {
             progress!.audits[subtree] = Audit(disputing: first)
         } else {
@@ -115,11 +116,12 @@ extension CoordinatorMachine {
     /// Holds the coordinator's own answer against a worker's that has come meanwhile.
     private mutating func compareOwn(_ own: StreamAssembly, with first: FirstAnswer, at subtree: Subtree) {
         let step = progress!.step
-        if !first.isConfirmed, !first.assembly.agrees(with: own), !planted.contains(.ignoreDifference) {
+        if first.standing != .certain, !first.assembly.agrees(with: own), !planted.contains(.ignoreDifference) {
             reopen()
             dispute(subtree, first, by: .coordinator)
             if progress!.audits[subtree] != nil { return settle(subtree, own, isOwn: true) }
         }
+        if first.assembly.agrees(with: own) { progress!.answers[subtree]!.standing = .certain }
         directives.append(.discardOwn(step: step, subtree: subtree))
     }
 
@@ -153,7 +155,9 @@ extension CoordinatorMachine {
         let isRight = first.assembly.agrees(with: right)
         if wasHeld {
             if let chosen {
-                progress!.answers[subtree] = FirstAnswer(worker: chosen.worker, assembly: right, standing: .confirmed)
+                progress!.answers[subtree] = FirstAnswer(
+                    worker: chosen.worker, assembly: right, standing: .confirmed,
+                    confirmedBy: audit.votes.first { $0.worker != chosen.worker }?.worker)
                 directives.append(.fold(step: step, subtree: subtree, from: chosen.worker))
             } else {
                 precondition(isOwn, "settle: of the answers for \(subtree) that agree none is here")
@@ -168,11 +172,12 @@ extension CoordinatorMachine {
             if isOwn { directives.append(.discardOwn(step: step, subtree: subtree)) }
         }
 
+        if audit.votes.contains(where: { $0.assembly.agrees(with: right) }) { noteHelpful() }
         var mustRestart = !wasHeld && !isRight
         for vote in audit.votes where !vote.assembly.agrees(with: right) {
             if outvote(vote.worker, subtree) { mustRestart = true }
         }
-        if outvotePartials(of: subtree, not: right) { mustRestart = true }
+        if isOwn, outvotePartials(of: subtree, not: right) { mustRestart = true }
         if mustRestart {
             guard progress!.doubt != .none else { return restart() }
             progress!.doubt = .justified
@@ -212,7 +217,10 @@ extension CoordinatorMachine {
         where audit.hasVote(of: worker) {
             if progress!.answers[other]?.standing == .held { forgetAnswers(for: other) }
         }
-        return progress!.answers.values.contains { $0.worker == worker && $0.standing == .taken }
+        return progress!.answers.values.contains {
+            $0.standing == .taken && $0.worker == worker
+                || $0.standing == .confirmed && ($0.worker == worker || $0.confirmedBy == worker)
+        }
     }
 
     /// Lets go of all that has come for a subtree and is not in the tree: it is computed again.
@@ -302,7 +310,8 @@ extension CoordinatorMachine {
             let inWork = holders.count { !isLate($0) && $0.partials[subtree]?.hasConflict != true }
             let needsOtherKey = progress!.hasSeveralKeys
             let able = membersInOrder.filter { member in
-                member.wanted > 0 && !member.isSuspect && !isLate(member) && !member.holds(subtree, of: step)
+                member.wanted > 0 && !member.isSuspect && member.isReliable && member.restsUntil == nil
+                    && !isLate(member) && !member.holds(subtree, of: step)
                     && !audit.votes.contains { $0.worker == member.id || needsOtherKey && $0.key == member.key }
             }
             // What comes second takes no room once the first is here.
@@ -313,7 +322,7 @@ extension CoordinatorMachine {
                 continue
             }
             for taker in able.filter(\.hasRoom).sorted(by: {
-                ($0.outstanding.count, $0.number) < ($1.outstanding.count, $1.number)
+                ($0.emptyHanded, $0.outstanding.count, $0.number) < ($1.emptyHanded, $1.outstanding.count, $1.number)
             })
             .prefix(lacking) {
                 assign(subtree.range, to: taker.id)

@@ -74,9 +74,15 @@ extension CoordinatorMachine {
             return refuse(worker, refusal)
         }
 
-        if let member = members[worker] {
-            // It is here again: its work is for others, and it is neither lost nor one more.
-            let heldWork = !member.outstanding.isEmpty
+        var member = Member(
+            id: worker, number: nextNumber, hello: hello, key: key, isProven: rangeTimes.median == nil, at: now)
+        if let before = members[worker] {
+            // It is here again: its work is for others, and it is neither lost nor one more. What is known of it stays.
+            let heldWork = !before.outstanding.isEmpty
+            (member.shardTimes, member.triedAt, member.restsUntil) = (
+                before.shardTimes, before.triedAt, before.restsUntil
+            )
+            member.emptyHanded = before.emptyHanded + (heldWork ? 1 : 0)
             remove(worker)
             if heldWork { directives.append(.lost(worker, .restarted)) }
         } else if let index = departed.firstIndex(of: worker) {
@@ -84,8 +90,7 @@ extension CoordinatorMachine {
         } else {
             counters.joined += 1
         }
-        members[worker] = Member(
-            id: worker, number: nextNumber, hello: hello, key: key, isProven: rangeTimes.median == nil, at: now)
+        members[worker] = member
         nextNumber += 1
         noteKeys()
         send(
@@ -208,6 +213,7 @@ extension CoordinatorMachine {
         discardPartials(of: worker)
         let assignments = members[worker]!.outstanding
         members[worker] = nil
+        noteFastest()
         for assignment in assignments { giveBack(assignment) }
         noteHelp()
         // Whose workers have all gone computes by itself at once.

@@ -19,11 +19,15 @@ extension CoordinatorMachine {
                 guard !idle.isEmpty, makeRoom() else { break }
                 continue
             }
-            for (taker, range) in zip(takers, ShardPartition.split(progress!.pending, into: takers.count)) {
+            // Where they were waited for in vain the coordinator does its part, and they may still show that they are of use.
+            let own = isLeftAlone ? 1 : 0
+            let ranges = ShardPartition.split(progress!.pending, into: takers.count + own)
+            for (taker, range) in zip(takers, ranges.dropLast(own)) {
                 progress!.pending.remove(range.shards)
                 chooseForAudit(range)
                 assign(range, to: taker.id)
             }
+            if own > 0 { break }
         }
         if progress!.pending.isEmpty {
             giveOutAudits()
@@ -36,25 +40,38 @@ extension CoordinatorMachine {
         members.values.filter(\.isIdle).sorted { ($0.emptyHanded, $0.number) < ($1.emptyHanded, $1.number) }
     }
 
-    /// Those of the idle that make the step end sooner: where it would end in less than half the time without the slowest, they are passed
-    /// over, but for one of them now and then, since it may be faster by now.
+    /// Those of the idle that make the step end sooner: not those of whose last ranges nothing came in time, nor the slowest where it
+    /// would end in less than half the time without them. One of those that are passed over is tried now and then: it may do better by now.
     private mutating func worthwhile(_ idle: [Member]) -> [Member] {
+        let reliable = idle.filter(\.isReliable)
+        guard !reliable.isEmpty else { return idle }
+        let bound = worthwhilePace(of: reliable)
+        var chosen = Set(reliable.lazy.filter { $0.shardTimes.median.map { $0 <= bound } ?? true }.map(\.id))
+        if now >= nextTrial,
+            let tried = idle.filter({ !chosen.contains($0.id) }).min(by: {
+                ($0.triedAt, $0.number) < ($1.triedAt, $1.number)
+            })
+        {
+            chosen.insert(tried.id)
+            members[tried.id]!.triedAt = now
+            lastTried = tried.id
+            nextTrial = now + configuration.trialPause
+        }
+        return idle.filter { chosen.contains($0.id) }
+    }
+
+    /// The longest time for a shard with which a worker is of use beside these.
+    private func worthwhilePace(of idle: [Member]) -> Duration {
         let times = idle.compactMap(\.shardTimes.median).sorted()
+        guard let slowest = times.last else { return .zero }
         let unknown = idle.count - times.count
         func time(ofFastest count: Int) -> Duration {
             times[count - 1] * ((progress!.pending.count + count + unknown - 1) / (count + unknown))
         }
-        guard let best = (1..<max(times.count, 1)).min(by: { time(ofFastest: $0) < time(ofFastest: $1) }),
+        guard let best = (1..<times.count).min(by: { time(ofFastest: $0) < time(ofFastest: $1) }),
             time(ofFastest: best) * 2 < time(ofFastest: times.count)
-        else { return idle }
-        let passedOver = idle.filter { $0.shardTimes.median.map { $0 > times[best - 1] } ?? false }
-        var tried: WorkerID?
-        if now >= nextTrial {
-            tried = passedOver.min { ($0.triedAt, $0.number) < ($1.triedAt, $1.number) }?.id
-            members[tried!]!.triedAt = now
-            nextTrial = now + configuration.trialPause
-        }
-        return idle.filter { member in member.id == tried || !passedOver.contains { $0.id == member.id } }
+        else { return slowest }
+        return times[best - 1]
     }
 
     /// How many more workers may be at work on answers of this step, each of which takes as much room as all parameters while it arrives;
@@ -138,12 +155,9 @@ extension CoordinatorMachine {
         else { return }
         let assignment = members[worker]!.retire(at: index, now: now)
         guard step == progress?.step else {
-            // It may have been answered, too late.
-            members[worker]!.isProven = true
-            if let startedAt = assignment.startedAt {
-                members[worker]!.shardTimes.record((now - startedAt) / range.count)
-            }
-            return
+            // Others were quicker, or it was never answered.
+            if !assignment.unanswered.isEmpty { members[worker]!.emptyHanded += 1 }
+            return noteShardTime(assignment, of: worker)
         }
         if !assignment.unanswered.isEmpty, progress!.isForWorkers { noteEmptyHands(of: worker) }
         for subtree in assignment.unanswered {
@@ -188,9 +202,7 @@ extension CoordinatorMachine {
     }
 
     private mutating func repeatStragglers() {
-        // The proven first: of the others a range would have to be taken over in turn.
-        let idle = idleMembers
-        for idle in idle.filter(\.isProven) + idle.filter({ !$0.isProven }) {
+        for idle in repeaters {
             guard let (straggler, range) = oldestStraggler() else { return }
             guard answerRoom > 0 else {
                 if makeRoom() { giveOutToWorkers() }
@@ -200,6 +212,14 @@ extension CoordinatorMachine {
             directives.append(.repeated(range, step: progress!.step, of: straggler, by: idle.id))
             assign(range, to: idle.id)
         }
+    }
+
+    /// Who may repeat a range, those first of whom an answer is to be expected soonest: of the others it would have to be taken over in turn.
+    private var repeaters: [Member] {
+        func rank(_ member: Member) -> (Int, Int, Duration, Int) {
+            (member.emptyHanded, member.isProven ? 0 : 1, member.shardTimes.median ?? .zero, member.number)
+        }
+        return members.values.filter(\.isIdle).sorted { rank($0) < rank($1) }
     }
 
     /// The unanswered part of a range that is late and that no other worker computes who could be counted on.
@@ -226,21 +246,30 @@ extension CoordinatorMachine {
         guard let usual = usualTime(of: first.range.count) else {
             return now - startedAt > configuration.lateWithoutMedian
         }
-        return now - startedAt > max(member.isProven ? configuration.stragglerMinimum : .zero, usual * 2)
+        let patience = max(member.isProven ? configuration.stragglerMinimum : .zero, usual * 2)
+        // An idle worker of which nothing is known yet may be much faster than those are whose times are.
+        return now - startedAt > patience || now - startedAt > configuration.lateWithoutMedian && hasUnknownIdle
     }
+
+    private var hasUnknownIdle: Bool { members.values.contains { $0.isIdle && $0.shardTimes.median == nil } }
 
     /// How long a range takes: the median of the last, and no more than twice what it takes the fastest worker.
     ///
     /// The median alone would follow workers that answer each time just before they are late: the step would wait as long as they like.
     private func usualTime(of shards: Int) -> Duration? {
         guard let median = rangeTimes.median else { return nil }
-        guard let fastest = members.values.lazy.compactMap(\.shardTimes.median).min() else { return median }
-        return min(median, fastest * shards * 2)
+        guard let fastestShardTime else { return median }
+        return min(median, fastestShardTime * shards * 2)
     }
 
-    /// Whether a range in this worker's hands need not be computed by another.
-    private func isCountedOn(_ member: Member) -> Bool {
-        !isOverdue(member) && (member.isProven || !isLate(member))
+    mutating func noteShardTime(_ assignment: Assignment, of worker: WorkerID) {
+        guard let startedAt = assignment.startedAt else { return }
+        members[worker]!.shardTimes.record((now - startedAt) / assignment.range.count)
+        noteFastest()
+    }
+
+    mutating func noteFastest() {
+        fastestShardTime = members.values.lazy.compactMap(\.shardTimes.median).min()
     }
 
     /// Whether somebody who is not proven holds some of the step at hand: it may have to be taken over soon, and `tick` should come often.
@@ -269,7 +298,7 @@ extension CoordinatorMachine {
             let isShared =
                 progress!.answers[subtree] != nil
                 || members.values.contains {
-                    $0.id != worker && isCountedOn($0) && $0.holds(subtree, of: assignment.step)
+                    $0.id != worker && !isLate($0) && $0.holds(subtree, of: assignment.step)
                 }
             if let begun = part {
                 guard !isShared, subtree.first == begun.upperBound else { break }
@@ -288,6 +317,11 @@ extension CoordinatorMachine {
         } else if aloneSince == nil, progress != nil {
             aloneSince = now
         }
+    }
+
+    /// A worker's answer was of use, or would have been.
+    mutating func noteHelpful() {
+        (lastHelp, progress!.hadHelp) = (now, true)
     }
 
     /// Something has come for the step.

@@ -25,8 +25,11 @@ package struct CoordinatorMachine: Sendable {
 
     var progress: StepProgress?
     var rangeTimes = RangeTimes(keeping: 31)
-    /// When one that is passed over for being slow may be tried again.
+    /// What the fastest worker on the roster takes for a shard.
+    var fastestShardTime: Duration?
+    /// When one that is passed over may be tried again, and who was last.
     var nextTrial: Duration = .zero
+    var lastTried: WorkerID?
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
     /// When an answer of a worker was last taken into the tree, or the step begun.
@@ -127,6 +130,11 @@ package struct CoordinatorMachine: Sendable {
         for id in members.keys {
             members[id]!.lastHeard = later(members[id]!.lastHeard)
             members[id]!.lastMoved = later(members[id]!.lastMoved)
+            members[id]!.joinedAt = later(members[id]!.joinedAt)
+            if members[id]!.restsUntil != nil { members[id]!.restsUntil! += duration }
+            for subtree in members[id]!.partials.keys {
+                members[id]!.partials[subtree]!.movedAt = later(members[id]!.partials[subtree]!.movedAt)
+            }
             for index in members[id]!.outstanding.indices {
                 members[id]!.outstanding[index].startedAt = members[id]!.outstanding[index].startedAt.map(later)
             }

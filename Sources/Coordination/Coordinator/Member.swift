@@ -6,7 +6,7 @@ struct Member: Sendable {
     let hello: Hello
     /// The key that its hello came with; nobody else speaks for it.
     let key: PeerKey?
-    let joinedAt: Duration
+    var joinedAt: Duration
     /// How long a worker may take from its welcome to its first pull and still be counted on.
     private static let greetingTime: Duration = .seconds(2)
 
@@ -15,7 +15,7 @@ struct Member: Sendable {
     /// Whether it has answered a range since it joined, or came when nobody had answered any.
     /// For anybody else's range a step waits only twice as long as ranges take.
     var isProven: Bool
-    /// How many ranges in a row it has said to be done with and not wholly answered: the next is for others first.
+    /// How many ranges in a row it has let go of and not wholly answered in time: the next is for others first.
     var emptyHanded = 0
     /// Until when it is given nothing for that.
     var restsUntil: Duration?
@@ -49,6 +49,8 @@ struct Member: Sendable {
     var hasRoom: Bool { !isSuspect && restsUntil == nil && outstanding.count < wanted }
     /// Whether an answer of it is partly here.
     var storesPartial: Bool { partials.values.contains(where: \.isStored) }
+    /// Whether a range in its hands may be expected to come to something; one answer may have been lost on the way.
+    var isReliable: Bool { emptyHanded < 2 }
     var isIdle: Bool { hasRoom && outstanding.isEmpty }
 
     /// Whether it computes, would if it were given a range, or has only just come.
@@ -147,6 +149,8 @@ struct FirstAnswer: Sendable {
     let worker: WorkerID
     let assembly: StreamAssembly
     var standing = Standing.taken
+    /// Who has given the same, where that is a worker.
+    var confirmedBy: WorkerID?
     var isFolded = false
 
     /// How far an answer is trusted, from little to much.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What a coordinator holds of a large model: see SECURITY.md, "What peers can make a coordinator hold".
+/// What a coordinator holds of a large model: see Limits.md, "What peers can make a coordinator hold".
 @Suite(.serialized, .tags(.processes), .timeLimit(.minutes(3)))
 struct `A coordinator's memory for a large model` {
     private static let shards = 8

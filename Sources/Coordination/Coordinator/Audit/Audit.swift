@@ -18,7 +18,9 @@ struct Audit: Sendable {
 
     /// - Parameter first: an answer that is in the tree, and may be wrong.
     init(disputing first: FirstAnswer) {
-        votes = [Vote(worker: first.worker, key: nil, assembly: first.assembly, isStored: false)]
+        votes = [first.worker, first.confirmedBy].compactMap { $0 }.map {
+            Vote(worker: $0, key: nil, assembly: first.assembly, isStored: false)
+        }
         isDisputed = true
     }
 
