@@ -106,6 +106,7 @@ import Training
     @Test(arguments: [
         ("steps", "11"), ("train_loss", "0.25"), ("validation_loss", "0.25"), ("validation_loss", "null"),
         ("parameters", "5"), ("parameters_sha256", #""ab""#), ("ledger_head", #""cd""#), ("steps", "13"),
+        ("train_loss", #""NaN""#), ("validation_loss", #""NaN""#), ("train_loss", #""-Infinity""#),
     ])
     func `names the member of a summary that was forged`(member: String, value: String) throws {
         let place = try trained()

@@ -292,7 +292,10 @@ struct Recomputation {
         result.finding = finding(comparison, "metrics.jsonl", report.step)
     }
 
-    private mutating func compareSummary(_ summary: RunSummary, _ report: StepReport, validationPending: Bool) {
+    /// - Parameter attempts: how many times more it may be read where it is another by now.
+    private mutating func compareSummary(
+        _ summary: RunSummary, _ report: StepReport, validationPending: Bool, attempts: Int = 3
+    ) {
         result.summaryCompared = true
         let model = trainer.computer.model
         var comparison = MemberComparison()
@@ -314,9 +317,10 @@ struct Recomputation {
         guard result.finding != nil else { return }
         // Whoever takes the run up and makes up for a validation removes the summary from before it.
         let now = try? verification.directory.summary()
-        if let now, now != summary, now.steps == report.step {
+        // As text: a member that is no number is never equal to itself.
+        if let now, attempts > 0, now.steps == report.step, (try? now.json()) != (try? summary.json()) {
             result.finding = nil
-            compareSummary(now, report, validationPending: validationPending)
+            compareSummary(now, report, validationPending: validationPending, attempts: attempts - 1)
         } else if now.map({ $0.steps > report.step })
             ?? (FileSystem.kind(of: "\(path)/\(RunDirectory.summaryName)") == nil)
         {
