@@ -19,7 +19,7 @@ public struct LSTMLesson: Lesson {
         fc(rnn(emb(tokens)).output).reshaped([tokens.count, 4])
     }
 
-    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) -> Void) {
+    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) throws -> Void) rethrows {
         let input = Hello.input.reshaped([1, 5])
         let optimizer = Adam(parameters, learningRate: learningRate)
         for _ in 0..<epochs {
@@ -28,7 +28,7 @@ public struct LSTMLesson: Lesson {
             let loss = crossEntropy(outputs, Hello.target)
             loss.backward()
             optimizer.step()
-            epochDone(loss.item, outputs.argmax(axis: 1))
+            try epochDone(loss.item, outputs.argmax(axis: 1))
         }
     }
 }

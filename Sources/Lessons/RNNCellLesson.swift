@@ -11,7 +11,7 @@ public struct RNNCellLesson: Lesson {
 
     public init() {}
 
-    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) -> Void) {
+    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) throws -> Void) rethrows {
         let inputs = Tensor.oneHot(Hello.input, numClasses: 4)
         let optimizer = Adam(parameters, learningRate: learningRate)
         for _ in 0..<epochs {
@@ -26,7 +26,7 @@ public struct RNNCellLesson: Lesson {
             }
             loss.backward()
             optimizer.step()
-            epochDone(loss.item, Tensor.concatenate(outputs, axis: 0).argmax(axis: 1))
+            try epochDone(loss.item, Tensor.concatenate(outputs, axis: 0).argmax(axis: 1))
         }
     }
 

@@ -11,7 +11,7 @@ public struct RNNLesson: Lesson {
 
     public init() {}
 
-    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) -> Void) {
+    public func train(epochs: Int, learningRate: Double, epochDone: (Float, IntTensor) throws -> Void) rethrows {
         let inputs = Tensor.oneHot(Hello.input, numClasses: 4).reshaped([5, 1, 4])
         let optimizer = Adam(parameters, learningRate: learningRate)
         for _ in 0..<epochs {
@@ -20,7 +20,7 @@ public struct RNNLesson: Lesson {
             let loss = crossEntropy(outputs, Hello.target)
             loss.backward()
             optimizer.step()
-            epochDone(loss.item, outputs.argmax(axis: 1))
+            try epochDone(loss.item, outputs.argmax(axis: 1))
         }
     }
 }

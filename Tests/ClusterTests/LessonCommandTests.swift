@@ -38,6 +38,24 @@ import Testing
         #expect(outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome.errors)")
     }
 
+    /// How many digits a loss has is up to the learning rate alone.
+    @Test func `write a loss out that is beyond every whole number of 64 bits`() throws {
+        let outcome = try Workplace().run(["lesson", "gru", "--lr", "1e20", "--epochs", "4"])
+        #expect(outcome.code == 0 && outcome.errors.isEmpty, "\(outcome)")
+        let losses = outcome.output.split(separator: "\n").compactMap { $0.split(separator: " ").last }
+        #expect(losses.count == 4 && losses.contains { $0.count > 20 && $0.hasSuffix(".000") }, "\(outcome)")
+        #expect(losses.allSatisfy { Double($0)?.isFinite == true }, "\(outcome)")
+    }
+
+    @Test(arguments: [[], ["--json"]])
+    func `stop where the loss is no number any more, with a sentence and exit code 1`(flags: [String]) throws {
+        let outcome = try Workplace().run(["lesson", "gru", "--lr", "1e38", "--epochs", "4"] + flags)
+        #expect(outcome.code == 1 && !outcome.output.contains("nan") && !outcome.output.contains("4/4"), "\(outcome)")
+        let sentence = "lockstep: lesson gru: epoch "
+        #expect(outcome.errors.hasPrefix(sentence) && outcome.errors.filter { $0 == "\n" }.count == 1, "\(outcome)")
+        #expect(outcome.errors.contains("a lower learning rate than 1e+38 (--lr) may help"), "\(outcome)")
+    }
+
     @Test func `refuse the parameters of another lesson, naming what does not fit`() throws {
         let parameters = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("GoldenTests/Embedded/lesson-lstm-3.safetensors").path
