@@ -54,7 +54,10 @@ package enum TraceLog {
 
 /// A trace that cannot be written.
 package struct TraceError: Error, CustomStringConvertible {
+    /// One line: what, where, wanted, got.
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// A directory in which the processes of a run leave their parts; it goes away with its owner.

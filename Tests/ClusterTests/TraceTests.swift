@@ -154,6 +154,69 @@ struct `Where the time goes` {
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/run"))
     }
 
+    @Test(arguments: ["ledger.jsonl", "run.json", "trace.json"])
+    func `is not written among the files of the run, under whatever name and by whatever way`(name: String) throws {
+        let place = try Workplace()
+        let run = "\(place.path)/run"
+        #expect(unsafe mkdir(run, 0o700) == 0 && symlink("run", "\(place.path)/link") == 0)
+        for (directory, workers) in [("run", "0"), ("link", "0"), ("run", "2")] {
+            let outcome = try place.run(
+                small + ["--run", run, "--workers", workers, "--trace", "\(place.path)/\(directory)/\(name)"])
+            expect(refused: outcome)
+            #expect(outcome.errors.contains("\(directory)/\(name): lies in the place of the run's own files"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: run) == [])
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `is not written over what was put there while the run went on`(hadTrace: Bool) throws {
+        let place = try Workplace()
+        let trace = "\(place.path)/trace.json"
+        if hadTrace { #expect(FileManager.default.createFile(atPath: trace, contents: nil)) }
+        let process = try place.start([
+            "train", "--set", "hello", "--steps", "4000000", "--run", "\(place.path)/run", "--trace", trace,
+        ])
+        #expect(process.wait { process.errors.contains("step ") }, "\(process.errors)")
+        try "a text of somebody's".write(toFile: trace, atomically: true, encoding: .utf8)
+        process.signal(SIGTERM)
+        let outcome = process.wait()
+        #expect(outcome.code == 143 && outcome.errors.contains("stopped after step"), "\(outcome)")
+        #expect(outcome.errors.contains("--trace \(trace): ") && outcome.errors.contains("meanwhile"), "\(outcome)")
+        #expect(try String(contentsOfFile: trace, encoding: .utf8) == "a text of somebody's")
+    }
+
+    @Test func `leaves a link that leads nowhere as it is, and goes along one that leads to a trace`() throws {
+        let place = try Workplace()
+        let (link, trace) = ("\(place.path)/link", "\(place.path)/trace.json")
+        #expect(unsafe symlink("trace.json", link) == 0)
+        let refused = try place.run(small + ["--run", "/dev/null/run", "--trace", link])
+        expect(refused: refused)
+        #expect(refused.errors.contains("link: a symbolic link that leads nowhere"), "\(refused)")
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "trace.json")
+        #expect(!FileManager.default.fileExists(atPath: trace))
+        let bench = ["bench", "--workload", "hello", "--steps", "2", "--trace"]
+        for path in [trace, link] { #expect(try place.run(bench + [path]).code == 0) }
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "trace.json")
+        #expect(try !Event.read(trace).events.isEmpty)
+    }
+
+    @Test func `is there whole or not at all when the disk takes no more`() throws {
+        let place = try Workplace()
+        let command = "'\(Workplace.executable("lockstep"))' bench --workload hello --steps 400 --json --trace"
+        #expect(try place.shell("\(command) whole").code == 0)
+        let size = try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/whole")).count
+        // Its parts are less than half as long.
+        for (name, left) in [("new", nil), ("old", 0)] as [(String, Int?)] {
+            if left != nil { #expect(FileManager.default.createFile(atPath: "\(place.path)/\(name)", contents: nil)) }
+            let outcome = try place.shell("trap '' XFSZ; ulimit -f \(size * 3 / 4 / 1024); \(command) \(name)")
+            #expect(
+                outcome.code == 1 && outcome.errors == "lockstep: --trace \(name): cannot be written: File too large\n")
+            #expect(!outcome.member("milliseconds").hasPrefix("no "), "\(outcome)")
+            let attributes = try? FileManager.default.attributesOfItem(atPath: "\(place.path)/\(name)")
+            #expect(attributes?[.size] as? Int == left)
+        }
+    }
+
     @Test(arguments: [(["--workers", "2"], ["coordinator", "worker"]), (["--threads", "2"], ["process"])])
     func `is what a bench says with its shares`(flags: [String], names: [String]) throws {
         let place = try Workplace()

@@ -87,7 +87,7 @@ struct BenchCommand: AsyncParsableCommand {
         guard tracing.trace == nil || (mode == .train && !packed) else {
             throw UsageError("--trace: of training steps; expected no --mode and no --packed")
         }
-        try tracing.check()
+        let trace = try tracing.prepare()
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
             guard precision == .fp32 else {
@@ -114,7 +114,7 @@ struct BenchCommand: AsyncParsableCommand {
         try configuration.validate()
         try configuration.requireMemory(vocabularySize: workload.size.vocabulary)
         let trainer = Trainer(configuration, source: workload.source(parts: parts, batch: batchSize))
-        let traces = try tracing.parts() ?? (profile ? TraceParts() : nil)
+        let traces = try trace?.parts ?? (profile ? TraceOptions.parts() : nil)
         if let traces { try TraceLog.begin(as: workers > 0 ? "coordinator" : "process", in: traces.directory) }
         var measuredSince: UInt64 = 0
         var firstStep: Double?
@@ -148,7 +148,7 @@ struct BenchCommand: AsyncParsableCommand {
                 stepDone()
             }
         }
-        try tracing.write(traces) { Output.tell("\($0)\n") }
+        let written = Result { try trace?.write { Output.tell("\($0)\n") } }
         TraceLog.end()
         let shares = profile ? try traces.map { BenchProfile(try $0.processes(), since: measuredSince) } : nil
         let peak = PeakMeasurement.floatingPointOperationsPerSecond(precision) * Double(parts)
@@ -157,6 +157,7 @@ struct BenchCommand: AsyncParsableCommand {
             BenchResult(
                 workload: workload, cell: cell, threads: threads, workers: workers, trainer: trainer,
                 median: measured[measured.count / 2], peak: peak, firstStep: firstStep, profile: shares))
+        try written.get()
     }
 
     private func comparePacked(_ workload: Workload, _ cell: Cell) throws {

@@ -36,7 +36,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
         let auditShare = try audit.share(hasWorkers: true)
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
-        try tracing.check()
+        let trace = try tracing.prepare(run: output.directory)
         StopSignal.listen()
         Leftovers.sweep()
         let display = ProgressDisplay()
@@ -46,7 +46,7 @@ struct CoordinatorCommand: AsyncParsableCommand {
                 at: directory, configuration: configuration, source: source, initial: initial, observer: display,
                 threads: threads)
         }
-        try await tracing.traced(as: "coordinator", note: { display.note($0) }) {
+        try await trace.taken(as: "coordinator", note: { display.note($0) }) {
             try await session.train(
                 on: place, auditShare: auditShare, threads: threads, display: display,
                 json: output.json)

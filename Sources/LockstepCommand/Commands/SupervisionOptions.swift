@@ -40,7 +40,7 @@ struct SupervisionOptions: ParsableArguments {
         try ClusterTraining.requireOpenFiles(workers: workers)
         if tracing.trace != nil { Leftovers.sweep() }
         // Kept here, what one coordinator has left is joined with what the next leaves.
-        let parts = try tracing.parts()
+        let parts = tracing.trace == nil ? nil : try TraceOptions.parts()
         defer { withExtendedLifetime(parts) {} }
         let own = Array(CommandLine.arguments.dropFirst())
         var supervised = ["--supervised"]

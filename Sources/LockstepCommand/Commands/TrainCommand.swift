@@ -101,7 +101,7 @@ struct TrainCommand: AsyncParsableCommand {
         }
         let (configuration, source) = try training.resolve()
         let threads = try output.resolveThreads()
-        try tracing.check()
+        let trace = try tracing.prepare(run: output.directory, isSupervised: supervision.supervised)
         StopSignal.listen()
         Leftovers.sweep()
         let supervisor = supervision.connection()
@@ -115,10 +115,7 @@ struct TrainCommand: AsyncParsableCommand {
                 at: directory, configuration: configuration, source: source, initial: initial, observer: display,
                 threads: threads)
         }
-        try await tracing.traced(
-            as: workers > 0 ? "coordinator" : "process", isSupervised: supervision.supervised,
-            note: { display.note($0) }
-        ) {
+        try await trace.taken(as: workers > 0 ? "coordinator" : "process", note: { display.note($0) }) {
             try await session.train(
                 on: .local(workers: workers), auditShare: auditShare, threads: threads, display: display,
                 json: output.json, supervisor: supervisor)
@@ -178,7 +175,7 @@ struct ResumeCommand: AsyncParsableCommand {
         options.threads = threads
         options.json = json
         let threads = try options.resolveThreads()
-        try tracing.check()
+        let trace = try tracing.prepare(run: directory, isSupervised: supervision.supervised)
         let place =
             try bind.map {
                 try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter, run: directory)
@@ -198,14 +195,14 @@ struct ResumeCommand: AsyncParsableCommand {
         }
         if let summary = try session.storedSummary() {
             // A coordinator that was killed after its last step has left its part of the trace, and not the trace.
-            if supervision.supervised { try tracing.write(tracing.parts(isSupervised: true)) { display.note($0) } }
-            return try Self.show(summary, of: directory, display, json: json)
+            let written = Result { if supervision.supervised { try trace?.write { display.note($0) } } }
+            try Self.show(summary, of: directory, display, json: json)
+            return try written.get()
         }
         display.note(
             "going on with \(directory) after step \(session.trainer.step) of \(session.trainer.configuration.steps)")
-        try await tracing.traced(
-            as: workers > 0 || bind != nil ? "coordinator" : "process", isSupervised: supervision.supervised,
-            note: { display.note($0) }
+        try await trace.taken(
+            as: workers > 0 || bind != nil ? "coordinator" : "process", note: { display.note($0) }
         ) {
             try await session.train(
                 on: place, auditShare: auditShare, threads: threads, display: display, json: json,

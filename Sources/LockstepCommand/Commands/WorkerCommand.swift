@@ -35,13 +35,12 @@ struct WorkerCommand: ParsableCommand {
             // its children and then stops them.
             for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
         }
-        try tracing.check()
-        let parts = try tracing.parts()
+        let trace = try tracing.prepare()
         let isQuiet = identity != nil
         let end = try ClusterTraining.work(for: endpoint, local: identity, keys: keys, memory: memory) { sentence in
             if !isQuiet { ExitStatus.say(sentence) }
         }
-        try tracing.write(parts) { ExitStatus.say($0) }
+        try trace?.write { ExitStatus.say($0) }
         if !isQuiet || end.code != 0 { ExitStatus.say(end.sentence) }
         if end.code != 0 { throw ExitCode(end.code) }
     }
