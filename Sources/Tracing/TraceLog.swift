@@ -72,27 +72,43 @@ package final class TraceParts {
     private let lock: Int32?
 
     /// Makes the directory and tells every process that is started from now on.
-    package init() throws {
+    package init() throws(TraceError) {
         while true {
-            let url = FileManager.default.temporaryDirectory.appendingPathComponent(
-                "lockstep-trace-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(
-                at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            var template = Array("\(Self.parent)/lockstep-trace-XXXXXX".utf8CString)
+            guard unsafe mkdtemp(&template) != nil else { throw Self.refusal("\(Self.parent)/lockstep-trace-XXXXXX") }
+            let path = unsafe template.withUnsafeBufferPointer { unsafe String(cString: $0.baseAddress!) }
             let lock = unsafe open(
-                "\(url.path)/\(Self.lockName)", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+                "\(path)/\(Self.lockName)", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
             guard lock >= 0 else {
-                throw TraceError(
-                    description: "\(url.path): cannot be written; expected a place for parts of the trace")
+                let refusal = Self.refusal(path)
+                unsafe rmdir(path)
+                throw refusal
             }
             var status = stat()
             if unsafe flock(lock, LOCK_EX | LOCK_NB) == 0 && fstat(lock, &status) == 0 && status.st_nlink > 0 {
-                (directory, self.lock) = (url.path, lock)
+                (directory, self.lock) = (path, lock)
                 break
             }
             // Somebody who sweeps took it for left behind before it was locked: it is gone, or will be.
             close(lock)
         }
         unsafe setenv(TraceLog.variable, directory, 1)
+    }
+
+    /// `TMPDIR`, or `/tmp` where that names nothing.
+    private static var parent: String {
+        var path = ProcessInfo.processInfo.environment["TMPDIR"] ?? ""
+        while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+        return path.isEmpty ? "/tmp" : path
+    }
+
+    /// What the system has just refused.
+    private static func refusal(_ path: String) -> TraceError {
+        let number = errno
+        return TraceError(
+            description:
+                "directory \(path): \(unsafe String(cString: strerror(number))) (error \(number)); expected TMPDIR to be a directory in which this user can make another"
+        )
     }
 
     /// That of the process which has started this one, and which stays its owner.

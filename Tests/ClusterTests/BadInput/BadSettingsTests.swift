@@ -136,6 +136,13 @@ private let badCombinations: [BadInput] = [
     .init("train --set hello --workers 2 --run @place/a --trace @place/a/b", says: "lies in the place of the run's"),
     .init("resume @run --trace @run/trace.json", says: "lies in the place of the run's own files"),
     .init(
+        "\(text) --trace @place/trace", says: "/dev/null/lockstep-trace-", "expected TMPDIR to be a directory",
+        environment: ["TMPDIR": "/dev/null"]),
+    .init(
+        "resume @run --trace @place/trace", says: "expected TMPDIR to be a directory",
+        environment: ["TMPDIR": "/nowhere"]),
+    .init("bench --profile --steps 1", says: "expected TMPDIR to be a directory", environment: ["TMPDIR": "/nowhere"]),
+    .init(
         "\(text) --workers 2", says: "LOCKSTEP_SHARED_MEMORY=yes: expected on or off",
         environment: ["LOCKSTEP_SHARED_MEMORY": "yes"]),
     .init(
