@@ -265,7 +265,9 @@ package enum ClusterTraining {
             memory: try memory.map { try WorkerMemory($0, worker: WorkerID(identity)) }, makeModel: makeModel,
             note: note)
         if let parts = ProcessInfo.processInfo.environment[TraceLog.variable] {
-            try TraceLog.begin(as: "worker", in: parts)
+            do { try TraceLog.begin(as: "worker", in: parts) } catch {
+                throw ClusterError(exitCode: 2, "\(TraceLog.variable): \(error)")
+            }
         }
         defer { TraceLog.end() }
         let context = try Context()

@@ -217,6 +217,14 @@ struct `Where the time goes` {
         }
     }
 
+    @Test func `is of no worker whose coordinator was not asked for one`() throws {
+        let place = try Workplace()
+        let outcome = try place.run(
+            small + ["--run", "\(place.path)/run", "--workers", "1"], environment: ["LOCKSTEP_TRACE_PARTS": "/nowhere"])
+        #expect(outcome.code == 0 && outcome.member("workers_seen") == "1", "\(outcome)")
+        #expect(outcome.member("workers_lost") == "0" && !outcome.errors.contains("/nowhere"), "\(outcome)")
+    }
+
     @Test(arguments: [(["--workers", "2"], ["coordinator", "worker"]), (["--threads", "2"], ["process"])])
     func `is what a bench says with its shares`(flags: [String], names: [String]) throws {
         let place = try Workplace()

@@ -2,6 +2,7 @@ internal import Coordination
 internal import Foundation
 internal import Messaging
 internal import Subprocess
+internal import Tracing
 #if canImport(System)
     internal import System
 #else
@@ -25,6 +26,8 @@ package struct LocalWorkers {
     package static let trainingVariable = "LOCKSTEP_WORKER_TRAINING"
     /// Where such a worker finds the memory that the coordinator shares with it.
     package static let memoryVariable = "LOCKSTEP_WORKER_MEMORY"
+
+    private static let tracePartsKey = Environment.Key(stringLiteral: TraceLog.variable)
 
     let count: Int
     let program: Program
@@ -104,18 +107,21 @@ package struct LocalWorkers {
         do { shared = try memory?.admit(WorkerID(name)) } catch {
             children.report("a worker shares no memory with the coordinator: \(error)")
         }
+        // Where this process is not traced, whatever it finds in its own environment is of another's trace, or of nobody's.
+        let inherited: Environment =
+            Trace.isOn ? .inherit : .inherit.updating([Self.tracePartsKey: nil as String?])
         let (arguments, environment): (Arguments, Environment) =
             switch program {
             case .lockstep:
                 (
                     Arguments(
                         ["worker", "--connect", endpoint.description, "--local", hex]
-                            + (shared.map { ["--memory", $0] } ?? [])), .inherit
+                            + (shared.map { ["--memory", $0] } ?? [])), inherited
                 )
             case .itself(let training):
                 (
                     Arguments(Array(CommandLine.arguments.dropFirst())),
-                    .inherit.updating([
+                    inherited.updating([
                         Environment.Key(stringLiteral: Self.endpointVariable): endpoint.description,
                         Environment.Key(stringLiteral: Self.nameVariable): hex,
                         Environment.Key(stringLiteral: Self.trainingVariable): "\(training)",
