@@ -16,17 +16,49 @@ package struct TrainedRun {
     /// - Throws: `RunError` when there is no run, or none of its checkpoints verifies.
     package init(path: String) throws {
         let directory = try RunDirectory(path)
-        record = try RunRecord(reading: directory, for: .inference)
+        let record = try RunRecord(reading: directory, for: .inference)
+        var attempt = 1
+        while true {
+            let listed = try directory.checkpointSteps()
+            let saved = Result { try Self.newest(of: record, in: directory) }
+            if attempt < Self.attempts, (try? saved.get())?.skipped.isEmpty != true,
+                try Self.mayBeAnother(directory, since: listed, attempt)
+            {
+                attempt += 1
+                continue
+            }
+            let found = try saved.get()
+            (self.record, model, step, notes) = (record, found.model, found.step, found.skipped)
+            return
+        }
+    }
+
+    /// How many times the newest checkpoint is asked for where whoever trains the run lets go of it while it is read.
+    private static let attempts = 50
+
+    /// Whether the newest checkpoint may be another by now than when the steps were listed.
+    private static func mayBeAnother(
+        _ directory: RunDirectory, since listed: [UInt64], _ attempt: Int
+    ) throws(RunError) -> Bool {
+        if try directory.checkpointSteps() != listed { return true }
+        // One whose validation was made up for is written again, and is not there for a moment.
+        guard attempt <= 3, RunLock.isHeld(directory.path) else { return false }
+        Thread.sleep(forTimeInterval: 0.05)
+        return true
+    }
+
+    private static func newest(
+        of record: RunRecord, in directory: RunDirectory
+    ) throws -> (model: LanguageModel, step: UInt64, skipped: [String]) {
+        let path = directory.path
         let (checkpoint, skipped) = try directory.newestCheckpoint(of: record.configuration.steps)
         guard let checkpoint else {
             throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")
         }
         try record.requireModel(of: checkpoint, path: path)
-        notes = skipped
-        step = checkpoint.step
         let computer = ShardComputer(record.configuration.model(vocabularySize: record.vocabulary.count))
         try computer.load(checkpoint.tensors(CheckpointFile.parametersName))
-        model = computer.model
+        return (computer.model, checkpoint.step, skipped)
     }
 
     package var configuration: RunConfiguration { record.configuration }
