@@ -62,31 +62,10 @@ enum ExitStatus {
     }
 
     private static func sentence(for error: any Error) -> String {
-        let text =
-            Lockstep.exitCode(for: error) == .validationFailure
+        Lockstep.exitCode(for: error) == .validationFailure
             ? ParserSentence.reworded(Lockstep.message(for: error)) : String(describing: error)
-        return inOneLine(text)
-    }
-
-    /// A text in which whoever wrote part of it cannot begin a line, or tell a terminal what to do.
-    static func inOneLine(_ text: String) -> String {
-        let lines = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-        guard lines.unicodeScalars.contains(where: isUnprintable) else { return lines }
-        return lines.unicodeScalars.reduce(into: "") { line, scalar in
-            if isUnprintable(scalar) {
-                line += scalar.escaped(asASCII: true)
-            } else {
-                line.unicodeScalars.append(scalar)
-            }
-        }
-    }
-
-    private static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
-        [.control, .format, .lineSeparator, .paragraphSeparator].contains(scalar.properties.generalCategory)
     }
 
     /// One line for people, on standard error.
-    static func say(_ sentence: String) {
-        Output.tell("lockstep: \(sentence)\n")
-    }
+    static func say(_ sentence: String) { Output.tell("lockstep: \(sentence)") }
 }

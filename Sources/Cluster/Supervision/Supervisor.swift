@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Training
 
 /// Keeps a run going whose coordinator may die: starts it as a process of its own, and again when it is killed.
 ///
@@ -97,7 +98,7 @@ package struct Supervisor {
         }
     }
 
-    private var recovery: String { run.map { "; to go on: lockstep resume \($0)" } ?? "" }
+    private var recovery: String { run.map { "; to go on: lockstep resume \($0.shellWord)" } ?? "" }
 
     /// A run that was not begun yet is begun once more.
     private var nextArguments: [String] {

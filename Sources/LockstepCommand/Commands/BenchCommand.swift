@@ -148,7 +148,7 @@ struct BenchCommand: AsyncParsableCommand {
                 stepDone()
             }
         }
-        let written = Result { try trace?.write { Output.tell("\($0)\n") } }
+        let written = Result { try trace?.write { Output.tell($0) } }
         TraceLog.end()
         let shares = profile ? try traces.map { BenchProfile(try $0.processes(), since: measuredSince) } : nil
         let peak = PeakMeasurement.floatingPointOperationsPerSecond(precision) * Double(parts)

@@ -26,8 +26,8 @@ struct DiffCommand: ParsableCommand {
         if json {
             try Output.writeLine(jsonLine(ComparisonReport(left, right, comparison)))
         } else if comparison.difference != nil || comparison.damages.isEmpty {
-            for setting in comparison.settings { Output.tell("settings differ in \(setting)\n") }
-            try Output.writeLine(text(comparison))
+            for setting in comparison.settings { Output.tell("settings differ in \(setting)") }
+            try Output.writeSentence(text(comparison))
         }
         guard comparison.difference == nil else { throw ExitCode(ExitStatus.failed) }
         guard comparison.damages.isEmpty else {

@@ -60,7 +60,7 @@ struct EvaluateCommand: ParsableCommand {
             try Output.writeLine(jsonLine(result))
         } else {
             let score = result.score.map { ", \($0.name) \(decimal($0.value * 100, 2)) %" } ?? ""
-            try Output.writeLine(
+            try Output.writeSentence(
                 "\(result.data): loss \(decimal(result.loss, 4)) nats, perplexity \(decimal(result.perplexity, 3)), \(grouped(Double(result.tokens))) symbols\(score)"
             )
         }

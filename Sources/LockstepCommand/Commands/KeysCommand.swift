@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Foundation
 import Messaging
+import Training
 
 /// `lockstep keys`: who may take part in training on an open network.
 struct KeysCommand: ParsableCommand {
@@ -32,7 +33,7 @@ private struct KeyDirectoryOptions: ParsableArguments {
         if json {
             try Output.writeLine(jsonLine(KeyListing(directory, shown: self.directory)))
         } else {
-            for sentence in sentences { try Output.writeLine(sentence) }
+            for sentence in sentences { try Output.writeSentence(sentence) }
         }
     }
 }
@@ -48,8 +49,8 @@ private struct NewKeys: ParsableCommand {
         try options.show(
             directory,
             saying: [
-                "coordinator: --keys \(options.directory)",
-                "worker:      --keys \(options.directory)/workers/worker, copied to its machine (scp -rp)",
+                "coordinator: --keys \(options.directory.shellWord)",
+                "worker:      --keys \("\(options.directory)/workers/worker".shellWord), copied to its machine (scp -rp)",
             ])
     }
 }
@@ -66,7 +67,9 @@ private struct AddKey: ParsableCommand {
         try directory.add(name)
         try options.show(
             directory,
-            saying: ["worker:      --keys \(options.directory)/workers/\(name), copied to its machine (scp -rp)"])
+            saying: [
+                "worker:      --keys \("\(options.directory)/workers/\(name)".shellWord), copied to its machine (scp -rp)"
+            ])
     }
 }
 

@@ -76,7 +76,7 @@ extension RunSession {
                 threads: threads, auditShare: auditShare,
                 ready: {
                     let keys = keys != nil ? "--keys DIR " : ""
-                    display.note("workers connect with: lockstep worker \(keys)--connect \($0)")
+                    display.note("workers connect with: lockstep worker \(keys)--connect \($0.description.shellWord)")
                 },
                 // Workers from elsewhere wait two minutes for a word, and a validation may take longer.
                 before: { try self.catchUp(stop) }, shouldStop: stop, note: { display.note($0) }, stepDone: stepDone)
@@ -86,7 +86,7 @@ extension RunSession {
                 WorkerCounts(seen: $0.seen, lost: $0.lost, audited: $0.audited, outvoted: $0.outvoted)
             }, rejected: roster?.rejected, stopped: StopSignal.age)
         if StopSignal.exitCode != nil, !isDone {
-            display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path)")
+            display.note("stopped after step \(trainer.step); to go on: lockstep resume \(path.shellWord)")
         }
         let code = isDone ? nil : StopSignal.exitCode
         do { try Self.show(summary, json: json) } catch let error as OutputError where code != nil {
@@ -154,6 +154,6 @@ extension RunSession {
         if let audited = summary.audited, let outvoted = summary.outvoted, audited > 0 || outvoted > 0 {
             lines.append("audit              \(audited) answers computed twice, \(outvoted) workers outvoted")
         }
-        return lines.joined(separator: "\n")
+        return lines.map(\.inOneLine).joined(separator: "\n")
     }
 }

@@ -62,7 +62,8 @@ struct SupervisionOptions: ParsableArguments {
             chaos: chaos, seed: seed,
             note: { sentence in
                 // The progress line of the process that died may stand open.
-                Output.tell(ProgressDisplay.showsOneLine ? "\r\(sentence)\u{1B}[K\n" : "\(sentence)\n")
+                guard ProgressDisplay.showsOneLine else { return Output.tell(sentence) }
+                Output.tellAsItIs("\r\(sentence.inOneLine)\u{1B}[K\n")
             })
         let code = try supervisor.supervise()
         if code != 0 { throw ExitCode(code) }

@@ -39,13 +39,13 @@ struct VerifyCommand: ParsableCommand {
         let result = try verification.run { step, last in
             guard clock.now - lastShown > .seconds(5) else { return }
             lastShown = clock.now
-            Output.tell("step \(step)/\(last)\n")
+            Output.tell("step \(step)/\(last)")
         }
         result.notes.forEach(ExitStatus.say)
         if json {
             try Output.writeLine(jsonLine(VerificationReport(result)))
         } else if result.finding != nil || result.damages.isEmpty {
-            try Output.writeLine(result.finding ?? Self.text(result))
+            try Output.writeSentence(result.finding ?? Self.text(result))
         }
         guard result.finding == nil else { throw ExitCode(ExitStatus.failed) }
         guard result.damages.isEmpty else {

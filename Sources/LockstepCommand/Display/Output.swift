@@ -32,8 +32,14 @@ enum Output {
 
     static func writeLine(_ text: String) throws(OutputError) { try write(text + "\n") }
 
-    /// Words for people, on standard error: where nobody listens they are lost, and the training goes on.
-    static func tell(_ text: String) {
+    /// A result in one line, whoever wrote parts of it: paths, names and what stands in files.
+    static func writeSentence(_ sentence: String) throws(OutputError) { try writeLine(sentence.inOneLine) }
+
+    /// One line for people, on standard error, whoever wrote parts of it.
+    static func tell(_ sentence: String) { tellAsItIs("\(sentence.inOneLine)\n") }
+
+    /// Words for people: where nobody listens they are lost, and the training goes on.
+    static func tellAsItIs(_ text: String) {
         let missing = words.takeDropped()
         let lines = missing == 1 ? "1 line is" : "\(missing) lines are"
         let note = missing == 0 ? "" : "(nobody took what came before this: \(lines) left out)\n"

@@ -29,14 +29,14 @@ final class ProgressDisplay: ProgressObserver {
             write("\r\(fitted(text))\u{1B}[K")
             isLineOpen = true
         } else {
-            write(text + "\n")
+            Output.tell(text)
         }
     }
 
     /// A sentence between two progress lines.
     func note(_ sentence: String) {
         close()
-        write(sentence + "\n")
+        Output.tell(sentence)
     }
 
     /// Leaves the progress line as it stands and goes to the next.
@@ -64,7 +64,7 @@ final class ProgressDisplay: ProgressObserver {
         return String(text.prefix(width - 1))
     }
 
-    private func write(_ text: String) { Output.tell(text) }
+    private func write(_ text: String) { Output.tellAsItIs(text) }
 }
 
 /// A number with that many digits after the point; from 10⁹ on with a power of ten, since it has up to 309 before it.

@@ -53,7 +53,7 @@ package struct TrainedRun {
         let path = directory.path
         let (checkpoint, skipped) = try directory.newestCheckpoint(of: record.configuration.steps)
         guard let checkpoint else {
-            throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path)` trains it")
+            throw RunError(.notARun, "\(path): no checkpoint yet; `lockstep resume \(path.shellWord)` trains it")
         }
         try record.requireModel(of: checkpoint, path: path)
         let computer = ShardComputer(record.configuration.model(vocabularySize: record.vocabulary.count))

@@ -91,7 +91,8 @@ package struct RunDirectory: Sendable, Equatable {
             try RunLock.requireFree(path)
             throw RunError(
                 .exists,
-                "\(path): holds a run; `lockstep resume \(path)` goes on with it, another --run begins a new one")
+                "\(path): holds a run; `lockstep resume \(path.shellWord)` goes on with it, another --run begins a new one"
+            )
         }
         let foreign = names.filter { $0 != RunLock.fileName && !$0.hasPrefix(FileSystem.temporaryPrefix) }
         if let first = foreign.first {
