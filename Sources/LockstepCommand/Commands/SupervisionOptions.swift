@@ -62,8 +62,7 @@ struct SupervisionOptions: ParsableArguments {
             chaos: chaos, seed: seed,
             note: { sentence in
                 // The progress line of the process that died may stand open.
-                guard ProgressDisplay.showsOneLine else { return Output.tell(sentence) }
-                Output.tellAsItIs("\r\(sentence.inOneLine)\u{1B}[K\n")
+                if ProgressDisplay.showsOneLine { Output.tellOver(sentence) } else { Output.tell(sentence) }
             })
         let code = try supervisor.supervise()
         if code != 0 { throw ExitCode(code) }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Standard output that took no more.
 struct OutputError: Error, CustomStringConvertible {
@@ -35,11 +36,30 @@ enum Output {
     /// A result in one line, whoever wrote parts of it: paths, names and what stands in files.
     static func writeSentence(_ sentence: String) throws(OutputError) { try writeLine(sentence.inOneLine) }
 
-    /// One line for people, on standard error, whoever wrote parts of it.
-    static func tell(_ sentence: String) { tellAsItIs("\(sentence.inOneLine)\n") }
+    /// One line for people, on standard error, whoever wrote parts of it; below the line of progress, if one is open.
+    static func tell(_ sentence: String) {
+        let end = isProgressOpen.exchange(false, ordering: .relaxed) ? "\n" : ""
+        tellAsItIs("\(end)\(sentence.inOneLine)\n")
+    }
+
+    /// The same, over a line of progress that another process may have left open.
+    static func tellOver(_ sentence: String) { tellAsItIs("\r\(sentence.inOneLine)\(eraseToEnd)\n") }
+
+    /// The line of progress on a terminal, over the one before, which may have been longer.
+    static func showProgress(_ line: String) {
+        isProgressOpen.store(true, ordering: .relaxed)
+        tellAsItIs("\r\(line)\(eraseToEnd)")
+    }
+
+    /// Leaves the line of progress as it stands and goes to the next.
+    static func closeProgress() {
+        if isProgressOpen.exchange(false, ordering: .relaxed) { tellAsItIs("\n") }
+    }
+
+    private static let eraseToEnd = "\u{1B}[K"
 
     /// Words for people: where nobody listens they are lost, and the training goes on.
-    static func tellAsItIs(_ text: String) {
+    private static func tellAsItIs(_ text: String) {
         let missing = words.takeDropped()
         let lines = missing == 1 ? "1 line is" : "\(missing) lines are"
         let note = missing == 0 ? "" : "(nobody took what came before this: \(lines) left out)\n"
@@ -48,4 +68,6 @@ enum Output {
 
     private static let results = PatientWriter(STDOUT_FILENO)
     private static let words = PatientWriter(STDERR_FILENO)
+    /// Whether progress stands in a line that has no end yet.
+    private static let isProgressOpen = Atomic<Bool>(false)
 }

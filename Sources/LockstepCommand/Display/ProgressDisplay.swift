@@ -7,7 +7,6 @@ final class ProgressDisplay: ProgressObserver {
     private let interval: Duration
     private let clock = ContinuousClock()
     private var lastShown: ContinuousClock.Instant?
-    private var isLineOpen = false
 
     /// Whether progress is one line that is rewritten.
     static var showsOneLine: Bool {
@@ -25,25 +24,17 @@ final class ProgressDisplay: ProgressObserver {
         lastShown = now
         let text = line(progress)
         if isTerminal {
-            // Carriage return, text, erase what was longer before.
-            write("\r\(fitted(text))\u{1B}[K")
-            isLineOpen = true
+            Output.showProgress(fitted(text))
         } else {
             Output.tell(text)
         }
     }
 
     /// A sentence between two progress lines.
-    func note(_ sentence: String) {
-        close()
-        Output.tell(sentence)
-    }
+    func note(_ sentence: String) { Output.tell(sentence) }
 
     /// Leaves the progress line as it stands and goes to the next.
-    func close() {
-        if isLineOpen { write("\n") }
-        isLineOpen = false
-    }
+    func close() { Output.closeProgress() }
 
     private func line(_ progress: RunProgress) -> String {
         var parts = [
@@ -63,8 +54,6 @@ final class ProgressDisplay: ProgressObserver {
         let width = unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
         return String(text.prefix(width - 1))
     }
-
-    private func write(_ text: String) { Output.tellAsItIs(text) }
 }
 
 /// A number with that many digits after the point; from 10⁹ on with a power of ten, since it has up to 309 before it.
