@@ -114,7 +114,9 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                 trainer.beginStep()
                 trainer.compute(trainer.wholeStep, threads: threads)
                 let report = trainer.finishStep()
-                if let part = report.nonFinite { throw DivergenceError(step: report.step, part: part) }
+                if let part = report.nonFinite {
+                    throw DivergenceError(step: report.step, part: part, clipNorm: clipNorm)
+                }
                 done(report, workers: 0)
             }
         } else {
@@ -125,7 +127,7 @@ public struct DistributedTrainer<Task: DistributedTask>: Sendable {
                 threads: threads,
                 shouldStop: { false }, note: { _ in },
                 stepDone: {
-                    if let part = $0.nonFinite { throw DivergenceError(step: $0.step, part: part) }
+                    if let part = $0.nonFinite { throw DivergenceError(step: $0.step, part: part, clipNorm: clipNorm) }
                     done($0, workers: $1.live)
                     return nil
                 })

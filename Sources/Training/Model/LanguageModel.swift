@@ -20,6 +20,9 @@ package final class LanguageModel: Module {
         setPrecision(description.precision ?? .fp32)
     }
 
+    /// What the loss is called where it is not finite: with finite gradients it is the scores that are too large.
+    static let lossPart = "the loss of the scores that output.weight gives"
+
     /// - Parameters:
     ///   - tokens: `[T, B]`.
     ///   - state: what the last call on the same sequences returned; nil is zero.

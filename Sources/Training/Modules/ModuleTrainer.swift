@@ -45,8 +45,12 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         self.learningRate = learningRate
         computer = ModuleComputer(task, seed: seed, precision: precision)
         update = StepUpdate(
-            computer.layout, forms: computer.forms, shards: shards, optimizer: optimizer(computer.model.parameters))
+            computer.layout, forms: computer.forms, shards: shards, lossPart: Self.lossPart,
+            optimizer: optimizer(computer.model.parameters))
     }
+
+    /// Of which layer it is only the task knows.
+    private static var lossPart: String { "the loss" }
 
     package var isDone: Bool { step >= steps }
     package var parameterCount: Int { computer.layout.count }
@@ -97,7 +101,9 @@ package final class ModuleTrainer<Task: DistributedTask>: StepTrainer {
         try SubtreeAnswer(travelled: block, subtree: subtree, layout: computer.layout, stateSize: 0)
     }
 
-    package func nonFinitePart(of answer: SubtreeAnswer) -> String? { answer.nonFinitePart(computer.layout) }
+    package func nonFinitePart(of answer: SubtreeAnswer) -> String? {
+        answer.nonFinitePart(computer.layout, lossPart: Self.lossPart)
+    }
 
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) { try update.add(answer) }
 

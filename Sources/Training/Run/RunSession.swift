@@ -66,7 +66,7 @@ package final class RunSession {
     package func stepDone(_ report: StepReport, workers counts: WorkerCounts? = nil) throws -> FollowUp? {
         if let part = report.nonFinite {
             try writer.wait()
-            throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
+            throw diverged(report.step, part)
         }
         if firstStepMilliseconds == nil { firstStepMilliseconds = ProcessAge.milliseconds }
         let trained = pace.stepDone(tokens: trainer.configuration.batchSize * trainer.configuration.seqLen)
@@ -76,7 +76,7 @@ package final class RunSession {
         // A finite gradient can still leave the range of numbers behind: no checkpoint is made of that.
         if saves, let part = trainer.computer.model.firstNonFinite {
             try writer.wait()
-            throw DivergenceError(step: report.step, part: part, checkpoint: lastSaved, path: path)
+            throw diverged(report.step, part)
         }
         // One that nobody has asked for leaves no trace in the ledger, and keeps no step waiting.
         let savesBetween =
@@ -112,6 +112,11 @@ package final class RunSession {
             return nil
         }
         return { shouldStop in try conclude(validates ? try self.validate(shouldStop) : nil, shouldStop) }
+    }
+
+    private func diverged(_ step: UInt64, _ part: String) -> DivergenceError {
+        DivergenceError(
+            step: step, part: part, checkpoint: lastSaved, path: path, configuration: trainer.configuration)
     }
 
     /// Work between two steps; asks now and then whether to leave off a validation.

@@ -45,7 +45,7 @@ package final class Trainer {
         self.source = source
         computer = ShardComputer(configuration.model(vocabularySize: source.vocabulary.count))
         update = StepUpdate(
-            computer.layout, forms: computer.forms, shards: configuration.shards,
+            computer.layout, forms: computer.forms, shards: configuration.shards, lossPart: LanguageModel.lossPart,
             optimizer: configuration.makeOptimizer(computer.model.parameters))
         carried = source.carriesState ? .zeros(rows: configuration.batchSize, of: computer.description) : nil
     }
@@ -120,7 +120,9 @@ package final class Trainer {
         64 + 4 * configuration.batchSize * (2 * source.sequenceLength + computer.description.stateSize)
     }
 
-    package func nonFinitePart(of answer: SubtreeAnswer) -> String? { answer.nonFinitePart(computer.layout) }
+    package func nonFinitePart(of answer: SubtreeAnswer) -> String? {
+        answer.nonFinitePart(computer.layout, lossPart: LanguageModel.lossPart)
+    }
 
     /// Puts an answer into its place in the tree.
     package func add(_ answer: SubtreeAnswer) throws(ReductionError) {

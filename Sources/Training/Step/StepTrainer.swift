@@ -36,7 +36,7 @@ package protocol StepTrainer: AnyObject {
     var answerLimit: Int { get }
     /// Reads an answer for a group of shards of the step at hand, as it has travelled.
     func answer(travelled block: Storage, for subtree: Subtree) throws(SubtreeAnswerError) -> SubtreeAnswer
-    /// The first part of an answer that is no finite number: the loss, a parameter's gradient, or the carried state. Nil where all is
+    /// The first part of an answer that is no finite number: a parameter's gradient, the loss, or the carried state. Nil where all is
     /// well.
     func nonFinitePart(of answer: SubtreeAnswer) -> String?
     /// Puts an answer into its place in the tree.

@@ -10,17 +10,24 @@ struct StepUpdate {
     let optimizer: ElementwiseOptimizer
     private let forms: PackedLayout
     private let shards: Int
+    /// What the loss is called where it is not finite.
+    private let lossPart: String
     /// For sums and updates of large models; bits do not depend on it.
     var team = ThreadTeam.alone
     /// Parameters in ascending byte order of their names, as indices of the layout.
     private let byName: [Int]
     private var tree: ReductionTree<SubtreeAnswer>
 
-    /// - Parameter forms: of the parameters, as workers adopt them.
-    init(_ layout: ParameterLayout, forms: PackedLayout, shards: Int, optimizer: ElementwiseOptimizer) {
+    /// - Parameters:
+    ///   - forms: of the parameters, as workers adopt them.
+    ///   - lossPart: what the loss is called where it is not finite.
+    init(
+        _ layout: ParameterLayout, forms: PackedLayout, shards: Int, lossPart: String, optimizer: ElementwiseOptimizer
+    ) {
         self.layout = layout
         self.forms = forms
         self.shards = shards
+        self.lossPart = lossPart
         byName = layout.indicesByName
         self.optimizer = optimizer
         tree = Self.emptyTree(shards, .alone)
@@ -94,7 +101,7 @@ struct StepUpdate {
         let norm = GradientNorm.norm(of: gradients, divisor: divisor, team: team)
         let loss = root.lossSum / Double(max(root.tokens, 1))
         guard loss.isFinite, norm.isFinite, nonFinite == nil else {
-            let own: String? = !loss.isFinite ? "the loss" : norm.isFinite ? nil : "the gradient's norm"
+            let own: String? = !loss.isFinite ? lossPart : norm.isFinite ? nil : "the gradient's norm"
             let part = layout.firstNonFinite(dense: root.storage, tables: root.tables) ?? own ?? nonFinite
             return Done(
                 loss: loss, tokens: root.tokens, norm: norm,

@@ -117,12 +117,14 @@ package struct SubtreeAnswer: Sendable {
         }
     }
 
-    /// The loss, the first parameter whose gradient is not a number everywhere, or the carried state; nil where all is well.
-    func nonFinitePart(_ layout: ParameterLayout) -> String? {
-        guard lossSum.isFinite else { return "the loss" }
+    /// The first parameter whose gradient is not a number everywhere, the loss, or the carried state; nil where all is well.
+    ///
+    /// - Parameter lossPart: what the loss is called then.
+    func nonFinitePart(_ layout: ParameterLayout, lossPart: String) -> String? {
         guard storage.areFinite(0..<denseCount), tables.allSatisfy({ $0.values.areFinite(0..<$0.values.count) }) else {
             return layout.firstNonFinite(dense: storage, tables: tables)
         }
+        guard lossSum.isFinite else { return lossPart }
         return storage.areFinite(statePlace..<statePlace + stateSize) ? nil : CarriedState.part
     }
 
