@@ -63,7 +63,8 @@ enum ExitStatus {
 
     private static func sentence(for error: any Error) -> String {
         Lockstep.exitCode(for: error) == .validationFailure
-            ? ParserSentence.reworded(Lockstep.message(for: error)) : String(describing: error)
+            ? ParserSentence.reworded(Lockstep.message(for: error), of: Array(CommandLine.arguments.dropFirst()))
+            : String(describing: error)
     }
 
     /// One line for people, on standard error.

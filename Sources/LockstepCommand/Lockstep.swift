@@ -37,9 +37,10 @@ struct Lockstep: AsyncParsableCommand {
             try selectInstructionSet()
             try CrashPoint.requireOrders()
             FloatingPointEnvironment.prepareThread()
-            try requireCommand(Array(CommandLine.arguments.dropFirst()))
-            var command = try parseAsRoot()
-            try RepeatedOptions.refuse(Array(CommandLine.arguments.dropFirst()))
+            let words = Array(CommandLine.arguments.dropFirst())
+            try requireCommand(words)
+            var command = try parse(words)
+            try RepeatedOptions.refuse(words)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
@@ -87,9 +88,27 @@ struct Lockstep: AsyncParsableCommand {
         }
     }
 
+    /// Of an option that is misspelt the parser says first that the right one is missing.
+    private static func parse(_ words: [String]) throws -> any ParsableCommand {
+        do { return try parseAsRoot() } catch {
+            guard ParserSentence.isOfMissing(message(for: error)) else { throw error }
+            let description = try CommandDescription(of: words)
+            if let name = description.firstUnknown(in: words) {
+                throw UsageError(ParserSentence.unknown(name, nearest: Names(description.shownNames).nearest(to: name)))
+            }
+            throw error
+        }
+    }
+
     /// `LOCKSTEP_ISA` names the kernels to use, for comparing them; they all give the same bits.
     private static func selectInstructionSet() throws {
         guard let name = ProcessInfo.processInfo.environment["LOCKSTEP_ISA"], !name.isEmpty else { return }
-        do { try InstructionSet.select(name) } catch { throw UsageError("LOCKSTEP_ISA: \(error)") }
+        do { try InstructionSet.select(name) } catch {
+            // One that there is, on other processors, is no slip of the hand.
+            let near =
+                InstructionSet(rawValue: name) == nil
+                ? Names(error.available.map(\.rawValue)).nearest(to: name).map { "; did you mean \($0)?" } : nil
+            throw UsageError("LOCKSTEP_ISA: \(error)\(near ?? "")")
+        }
     }
 }

@@ -21,8 +21,8 @@ import Testing
     @Test(
         arguments: [
             ("", "expected faults"), (" ; ", "expected faults"),
-            ("kil worker every 5s", "got 'kil', expected kill, stall or drop"),
-            ("kill wrker every 5s", "got 'wrker', expected worker or coordinator"),
+            ("kil worker every 5s", "got 'kil', expected kill, stall or drop; did you mean kill?"),
+            ("kill wrker every 5s", "got 'wrker', expected worker or coordinator; did you mean worker?"),
             ("kill worker 3 every 5s", "got '3', expected a worker from 1 to 2"),
             ("kill worker 0 every 5s", "expected a worker from 1 to 2"),
             ("kill worker", "got its end, expected every, after or at"),

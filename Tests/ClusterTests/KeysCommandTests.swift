@@ -57,7 +57,8 @@ struct `The keys` {
         expectRefusal(try place.run(["keys", "new", keys]), says: "not empty")
         expectRefusal(try place.run(["keys", "add", keys, "worker"]), says: "there is a worker 'worker'")
         expectRefusal(try place.run(["keys", "add", keys, "../x"]), says: "worker name '../x'")
-        expectRefusal(try place.run(["keys", "revoke", keys, "nobody"]), says: "expected worker")
+        expectRefusal(try place.run(["keys", "revoke", keys, "nobody"]), says: "expected worker\n")
+        expectRefusal(try place.run(["keys", "revoke", keys, "workr"]), says: "expected worker; did you mean worker?")
         expectRefusal(try place.run(["keys", "list", place.path]), says: "lockstep keys new")
         #expect(try String(contentsOfFile: "\(keys)/coordinator.key_secret", encoding: .utf8) == before)
 

@@ -1,3 +1,5 @@
+internal import Training
+
 /// Faults that a user asks for, to see that they cost time and nothing else.
 ///
 /// ```
@@ -107,7 +109,7 @@ private struct ChaosWords {
     mutating func choice(of choices: [String]) throws(ClusterError) -> String {
         guard let word = rest.first, choices.contains(String(word)) else {
             throw unexpected(
-                choices.count == 1 ? choices[0] : "\(choices.dropLast().joined(separator: ", ")) or \(choices.last!)")
+                choices.count == 1 ? choices[0] : Names(choices).wanted(for: String(rest.first ?? "")))
         }
         rest.removeFirst()
         return String(word)

@@ -1,5 +1,6 @@
 internal import Foundation
 package import Messaging
+internal import Training
 
 /// The keys of a coordinator and of whom it lets in, as files.
 ///
@@ -146,7 +147,7 @@ package struct KeyDirectory: Sendable {
             let names = try entries().filter(\.isAllowed).map(\.name)
             throw ClusterError(
                 exitCode: 2,
-                "keys \(path): no worker '\(name)' on the allow-list; expected \(names.isEmpty ? "one, and there is none" : names.joined(separator: ", "))"
+                "keys \(path): no worker '\(name)' on the allow-list; expected \(names.isEmpty ? "one, and there is none" : Names(names).wanted(for: name))"
             )
         }
         let revoked = try place.directory(Self.revoked) ?? place.makeDirectory(Self.revoked)

@@ -3,6 +3,7 @@ import Interchange
 import Layers
 import Lessons
 import TensorCore
+import Training
 
 /// `lockstep lesson`: the worked examples of a first RNN course.
 struct LessonCommand: ParsableCommand {

@@ -1,24 +1,66 @@
 import Foundation
+import Training
 
 /// What the parser says of a command line, in the form that all other sentences have: what, where, what was expected.
 enum ParserSentence {
-    static func reworded(_ message: String) -> String {
+    /// - Parameter words: the command line that it is said of.
+    static func reworded(_ message: String, of words: [String]) -> String {
         if let (value, option) = quoted(message, "The value '", "' is invalid for '") {
             return "\(name(option)) '\(value)': expected \(expectation(name(option), value))"
         }
         if let (option, _) = quoted(message, "Missing value for '", "'") {
-            return "\(name(option)): expected \(expectation(name(option), "")) after it"
+            let flag = name(option)
+            return "\(flag): expected \(expectation(flag, "")) after it\(hint(flag, words))"
+        }
+        if let (argument, _) = quoted(message, missing, "'") {
+            let isOption = argument.hasPrefix("-")
+            return "\(isOption ? name(argument) : "argument \(argument)"): missing; --help says what is expected"
         }
         if let (argument, _) = quoted(message, "Unexpected argument '", "'") {
             return "argument '\(argument)': expected none here"
         }
+        if let (count, arguments) = parts(message, " unexpected arguments: "), count.allSatisfy(\.isNumber) {
+            return "arguments \(arguments): expected none here"
+        }
+        if let (option, rest) = quoted(message, "The option '", "' does not take any value, but '"),
+            let (value, _) = parts(rest, "' was specified.")
+        {
+            return "\(option) '\(value)': expected no value"
+        }
+        if let (before, option) = parts(message, "Invalid option: "), before.isEmpty {
+            return unknown(option, nearest: nil)
+        }
         if let (option, rest) = quoted(message, "Unknown option '", "'") {
             // The parser finds a nearest name for everything; only a slip of the hand is worth a question.
             let near = quoted(rest, ". Did you mean '", "'").flatMap { Names([$0.0]).nearest(to: option) }
-            return
-                "\(option): no such option; \(near.map { "did you mean \($0)?" } ?? "expected one that --help lists")"
+            return unknown(option, nearest: near)
         }
         return message
+    }
+
+    /// Whether the parser misses something.
+    static func isOfMissing(_ message: String) -> Bool { message.hasPrefix(missing) }
+
+    /// Of an option that is none, and the one that was meant, if it can be told.
+    static func unknown(_ option: String, nearest: String?) -> String {
+        "\(option): no such option; \(nearest.map { "did you mean \($0)?" } ?? "expected one that --help lists")"
+    }
+
+    private static let missing = "Missing expected argument '"
+
+    /// The parser takes what begins with "-" for an option, not for a value; how it is given as one.
+    private static func hint(_ option: String, _ words: [String]) -> String {
+        guard let place = words.firstIndex(of: option), place + 1 < words.count,
+            case let value = words[place + 1], value.hasPrefix("-"), !value.hasPrefix("--")
+        else { return "" }
+        return "; one that begins with '-' is given as \(option)=\(value.quotedForShell)"
+    }
+
+    /// What stands before and behind the last mark, if it is there.
+    private static func parts(_ text: String, _ mark: String) -> (before: String, behind: String)? {
+        text.range(of: mark, options: .backwards).map {
+            (String(text[..<$0.lowerBound]), String(text[$0.upperBound...]))
+        }
     }
 
     /// The text between two marks and what follows the second, if the message begins with the first.

@@ -3,12 +3,16 @@ extension String {
     /// cannot be seen.
     package var shellWord: String {
         // Not an option either.
-        let path = hasPrefix("-") ? "./" + self : self
-        guard path.isEmpty || !path.unicodeScalars.allSatisfy(Self.isPlain) else { return path }
-        guard path.unicodeScalars.contains(where: \.isUnprintable) else {
-            return "'\(path.replacing("'", with: #"'\''"#))'"
+        hasPrefix("-") ? "./\(self)".quotedForShell : quotedForShell
+    }
+
+    /// Any text as one word of a command line.
+    package var quotedForShell: String {
+        guard isEmpty || !unicodeScalars.allSatisfy(Self.isPlain) else { return self }
+        guard unicodeScalars.contains(where: \.isUnprintable) else {
+            return "'\(replacing("'", with: #"'\''"#))'"
         }
-        return path.unicodeScalars.reduce(into: "$'") { word, scalar in
+        return unicodeScalars.reduce(into: "$'") { word, scalar in
             if scalar.isUnprintable {
                 for byte in String(scalar).utf8 {
                     let octal = String(byte, radix: 8)

@@ -1,12 +1,15 @@
-/// Names that a word of the command line can be, for the sentence about one that is none of them.
-struct Names {
-    let names: [String]
+/// Names that a word of a command line can be, for the sentence about one that is none of them.
+package struct Names {
+    private let names: [String]
 
-    init(_ names: [String]) { self.names = names }
+    package init(_ names: [String]) { self.names = names }
 
     /// `expected rnn, lstm or gru; did you mean lstm?`, the question only where a name is near.
-    func sentence(for text: String) -> String {
-        "expected \(list)" + (nearest(to: text).map { "; did you mean \($0)?" } ?? "")
+    package func sentence(for text: String) -> String { "expected \(wanted(for: text))" }
+
+    /// The same behind a sentence's own "expected".
+    package func wanted(for text: String) -> String {
+        list + (nearest(to: text).map { "; did you mean \($0)?" } ?? "")
     }
 
     private var list: String {
@@ -15,7 +18,7 @@ struct Names {
     }
 
     /// The name that fewest slips of the hand lead from, the first of several; nil when that takes more than one in three letters.
-    func nearest(to text: String) -> String? {
+    package func nearest(to text: String) -> String? {
         // A longer word is no slip, and the table below grows with it.
         guard text.count <= 64 else { return nil }
         let distances = names.map {
@@ -39,15 +42,4 @@ struct Names {
         }
         return rows[one.count][other.count]
     }
-}
-
-/// One of the names of an enumeration, or a sentence with all of them.
-func choice<Value: RawRepresentable & CaseIterable>(
-    _ text: String?, _ flag: String, _: Value.Type
-) throws -> Value? where Value.RawValue == String {
-    guard let text else { return nil }
-    guard let value = Value(rawValue: text) else {
-        throw UsageError("\(flag) '\(text)': \(Names(Value.allCases.map(\.rawValue)).sentence(for: text))")
-    }
-    return value
 }
