@@ -51,8 +51,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's.")
-    var shortest = 1
+        help: "With --packed: the least length; lengths are drawn uniformly from it to the workload's. Default: 1.")
+    var shortest: Int?
 
     @Option(parsing: .unconditional, help: "Measured steps; in mode infer 50 tokens each.")
     var steps = 20
@@ -87,6 +87,10 @@ struct BenchCommand: AsyncParsableCommand {
         guard tracing.trace == nil || (mode == .train && !packed) else {
             throw UsageError("--trace: of training steps; expected no --mode and no --packed")
         }
+        guard !profile || (mode == .train && !packed) else {
+            throw UsageError("--profile: of training steps; expected no --mode and no --packed")
+        }
+        if let shortest, !packed { throw UsageError("--shortest \(shortest): expected --packed beside it") }
         let trace = try tracing.prepare()
         if packed {
             guard mode == .train else { throw UsageError("--packed: a comparison of its own; expected no --mode") }
@@ -164,6 +168,7 @@ struct BenchCommand: AsyncParsableCommand {
         guard threads == 1, workers == 0, shards == nil else {
             throw UsageError("--packed: one thread is measured; expected no --threads, --workers or --shards")
         }
+        let shortest = shortest ?? 1
         guard shortest >= 1, shortest <= workload.size.length else {
             throw UsageError("--shortest \(shortest): expected a whole number from 1 to \(workload.size.length)")
         }

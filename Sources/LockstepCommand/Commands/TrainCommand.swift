@@ -142,8 +142,10 @@ struct ResumeCommand: AsyncParsableCommand {
 
     @OptionGroup var keys: KeyOptions
 
-    @Option(parsing: .unconditional, help: "With --bind: seconds to wait for a first worker before computing alone.")
-    var fallbackAfter: Double = 10
+    @Option(
+        parsing: .unconditional,
+        help: "With --bind: seconds to wait for a first worker before computing alone. Default: 10.")
+    var fallbackAfter: Double?
 
     @OptionGroup var audit: AuditOption
 
@@ -165,6 +167,11 @@ struct ResumeCommand: AsyncParsableCommand {
         if bind == nil, keys.keys != nil {
             throw UsageError("--keys: expected --bind beside it; workers of this machine need none")
         }
+        if bind == nil, let fallbackAfter {
+            throw UsageError(
+                "--fallback-after \(fallbackAfter): expected --bind beside it; workers of this machine are not waited for"
+            )
+        }
         let auditShare = try audit.share(hasWorkers: workers > 0 || bind != nil)
         if workers > 0, !supervision.supervised {
             try ClusterTraining.requireRoomForWorkers()
@@ -178,7 +185,7 @@ struct ResumeCommand: AsyncParsableCommand {
         let trace = try tracing.prepare(run: directory, isSupervised: supervision.supervised)
         let place =
             try bind.map {
-                try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter, run: directory)
+                try Place.open(at: $0, keys: keys.coordinatorKeys(), fallbackAfter: fallbackAfter ?? 10, run: directory)
             } ?? .local(workers: workers)
         StopSignal.listen()
         Leftovers.sweep()
