@@ -24,16 +24,21 @@ public struct StateDictError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         var parts: [String] = []
-        if !missing.isEmpty { parts.append("missing \(missing.joined(separator: ", "))") }
-        if !unexpected.isEmpty { parts.append("unexpected \(unexpected.joined(separator: ", "))") }
+        if !missing.isEmpty { parts.append("missing \(missing.map(\.cut).joined(separator: ", "))") }
+        if !unexpected.isEmpty { parts.append("unexpected \(unexpected.map(\.cut).joined(separator: ", "))") }
         if !misshaped.isEmpty {
             parts.append(
                 "of another shape "
-                    + misshaped.map { "\($0.name) \($0.found) where \($0.expected) is expected" }.joined(
+                    + misshaped.map { "\($0.name.cut) \($0.found) where \($0.expected) is expected" }.joined(
                         separator: ", "))
         }
         return "state dict: \(parts.joined(separator: "; "))"
     }
+}
+
+extension String {
+    /// A name that anybody may have written into a file, no longer than a line.
+    package var cut: String { count > 100 ? "\(prefix(100))…" : self }
 }
 
 extension Module {

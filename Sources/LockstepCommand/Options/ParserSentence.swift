@@ -87,6 +87,12 @@ enum ParserSentence {
         "--validation-every",
         "--warmup-steps", "--workers",
     ]
+    /// Those that may be 0.
+    private static let fromZero: Set<String> = ["--seed", "--warmup-steps", "--workers"]
+    /// Those of 64 bits without a sign, in every command that has them.
+    private static let reachingFurthest: Set<String> = [
+        "--checkpoint-every", "--seed", "--validation-every", "--warmup-steps",
+    ]
     private static let numbers: Set<String> = [
         "--clip-norm", "--dropout", "--fallback-after", "--lr", "--min-lr-factor", "--momentum", "--temperature",
         "--weight-decay",
@@ -96,7 +102,9 @@ enum ParserSentence {
         if numbers.contains(option) { return "a number" }
         guard wholeNumbers.contains(option) else { return "a value" }
         // Written as one, and yet refused: it fits no machine word.
-        return !value.isEmpty && value.allSatisfy { $0.isASCII && $0.isNumber }
-            ? "a whole number below 2^63" : "a whole number, 0 or more"
+        if !value.isEmpty, value.allSatisfy({ $0.isASCII && $0.isNumber }) {
+            return "a whole number below 2^\(reachingFurthest.contains(option) ? 64 : 63)"
+        }
+        return fromZero.contains(option) ? "a whole number, 0 or more" : "a positive whole number"
     }
 }

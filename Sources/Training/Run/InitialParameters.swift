@@ -46,7 +46,7 @@ package struct InitialParameters: Codable, Sendable, Equatable {
         if let stranger = file.entries.first(where: { !names.contains($0.name) }) {
             throw ConfigurationError(
                 description:
-                    "--init-from \(path): holds \(stranger.name.json), which the model does not have; expected the parameters of a model with these settings"
+                    "--init-from \(path): holds \(stranger.name.cut.json), which the model does not have; expected the parameters of a model with these settings"
             )
         }
         // All are read before any is changed.

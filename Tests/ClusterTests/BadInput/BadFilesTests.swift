@@ -84,6 +84,21 @@ struct `A file is answered with one line and exit code 2` {
         try input.expectRefusal()
     }
 
+    @Test(arguments: ["train --set hello --run @new --init-from", "lesson gru --initial"])
+    func `whose tensors have names that are longer than a line, which are cut`(line: String) throws {
+        let place = try Workplace()
+        let name = String(repeating: "x", count: 90_000)
+        let header = #"{"\#(name)":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
+        let length = (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) }
+        let file = "\(place.path)/long.safetensors"
+        try Data(length + Array(header.utf8) + [0, 0, 0, 0]).write(to: URL(fileURLWithPath: file))
+        let words = try line.split(separator: " ").map { try Wrecks.shared.resolve(String($0), place.path) }
+        let outcome = try place.run(words + [file])
+        expect(refused: outcome)
+        #expect(
+            outcome.errors.contains(name.prefix(100) + "…") && outcome.errors.count < 1000, "\(outcome.errors.count)")
+    }
+
     @Test(arguments: badKeys) func `that is no directory of keys`(input: BadInput) throws { try input.expectRefusal() }
 
     @Test func `whose keys are to be a worker's of no name, or of an odd one, and nothing is written`() throws {
