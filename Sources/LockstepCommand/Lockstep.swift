@@ -30,6 +30,8 @@ struct Lockstep: AsyncParsableCommand {
     static func main() async {
         // A reader that goes away (`lockstep … | head`) is an ordinary end of output, found by write's result.
         signal(SIGPIPE, SIG_IGN)
+        // Beyond `ulimit -f` a write fails with a reason, in place of a death without a word.
+        signal(SIGXFSZ, SIG_IGN)
         endAtQuit()
         Output.occupyStandardDescriptors()
         do {

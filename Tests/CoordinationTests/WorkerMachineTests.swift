@@ -105,6 +105,18 @@ extension [WorkerDirective] {
         #expect(rig.machine.counters.stale == [.session: 2])
     }
 
+    @Test func `whoever sends it away again and again hears a hello a second`() {
+        var rig = WorkerRig.registered()
+        var hellos: UInt64 = 1
+        for _ in 0..<100 {
+            rig.now += .milliseconds(50)
+            guard (rig.say(.register).sent + rig.tell(.tick).sent).contains(.hello) else { continue }
+            hellos += 1
+            #expect(!rig.welcome(session: hellos).isEmpty)
+        }
+        #expect(hellos == 6)
+    }
+
     @Test func `a range is computed when its assignment and the step's parameters are whole, whichever is last`() {
         var rig = WorkerRig.registered()
         #expect(rig.assignment(0..<4, step: 3).computes.isEmpty)
@@ -188,6 +200,7 @@ extension [WorkerDirective] {
         var rig = WorkerRig.registered()
         _ = rig.parameters(step: 3)
         _ = rig.assignment(0..<4, step: 3)
+        rig.now += .seconds(1)
         #expect(rig.say(.pong, incarnation: 6) == [.forget(step: 3), .send(rig.hello(2))])
         #expect(rig.tell(.computed(step: 3, range: ShardRange(0..<4))).isEmpty)
         #expect(rig.welcome(session: 2, incarnation: 5).isEmpty)
@@ -197,10 +210,11 @@ extension [WorkerDirective] {
 
     @Test func `a coordinator that does not know the worker, and a connection that was lost, bring a new hello`() {
         var rig = WorkerRig.registered()
+        rig.now += .seconds(1)
         #expect(rig.say(.register).sent == [.hello])
         #expect(rig.say(.register).isEmpty)
         #expect(rig.welcome(session: 2).sent == [.pull])
-        #expect(rig.tell(.reconnected).sent == [.hello])
+        #expect(rig.tell(.reconnected, after: .seconds(1)).sent == [.hello])
     }
 
     @Test func `after a silence the worker says hello each second, and in the end gives up with a sentence`() {

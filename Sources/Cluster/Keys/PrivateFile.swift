@@ -50,15 +50,24 @@ enum PrivateFile {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         let descriptor = unsafe openat(directory, draft, flags, 0o600)
         guard descriptor >= 0 else { throw refuse() }
-        let bytes = Array(text.utf8)
-        let isWritten = unsafe Foundation.write(descriptor, bytes, bytes.count) == bytes.count && fsync(descriptor) == 0
-        close(descriptor)
-        guard isWritten, unsafe linkat(directory, draft, directory, name, 0) == 0 else {
-            let error = refuse()
-            unsafe unlinkat(directory, draft, 0)
-            throw error
+        defer { unsafe unlinkat(directory, draft, 0) }
+        do {
+            defer { close(descriptor) }
+            guard write(Array(text.utf8), to: descriptor), fsync(descriptor) == 0 else { throw refuse() }
         }
-        unsafe unlinkat(directory, draft, 0)
+        guard unsafe linkat(directory, draft, directory, name, 0) == 0 else { throw refuse() }
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Foundation.write(descriptor, $0.baseAddress! + done, $0.count - done)
+            }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
     }
 
     /// The system's refusal: what the user named is at fault, or the disk is full or broken.

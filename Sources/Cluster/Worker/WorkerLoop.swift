@@ -220,13 +220,13 @@ package final class WorkerLoop {
                 ),
                 socket, context)
         }
-        let memory = ProcessInfo.processInfo.physicalMemory
-        guard welcome.assignmentLimit <= memory / 4 else {
+        let memory = AvailableMemory.ofThisProcess
+        guard welcome.assignmentLimit <= memory.bytes / 4 else {
             return try perform(
                 .leave(
                     exitCode: 1,
                     reason:
-                        "the coordinator announces assignments of \(welcome.assignmentLimit) bytes; this machine has \(memory)"
+                        "the coordinator announces assignments of \(welcome.assignmentLimit) bytes; expected at most a quarter of the \(memory)"
                 ),
                 socket, context)
         }

@@ -178,12 +178,12 @@ package struct WorkerMachine: Sendable {
         }
     }
 
-    /// Drops all work and says hello.
+    /// Drops all work and says hello: at once, or when the last is long enough ago. Each is a welcome that whoever is there may send.
     private mutating func startOver() {
         forgetWork()
         if phase == .registered { askingSince = now }
         phase = .greeting
-        sayHello()
+        if now - lastHello >= configuration.helloInterval { sayHello() }
     }
 
     private mutating func sayHello() {

@@ -26,8 +26,8 @@ struct KeyOptions: ParsableArguments {
 /// A directory of keys by its whole path; no name is not the directory that this process happens to be in.
 func keyDirectory(_ path: String, _ flag: String) throws -> String {
     guard !path.isEmpty else { throw UsageError("\(flag) '': expected a directory of keys") }
-    return absolute(path)
+    // A slash at the end would follow a link.
+    let whole = absolute(path)
+    let end = whole.lastIndex { $0 != "/" } ?? whole.startIndex
+    return String(whole[...end])
 }
-
-/// Without the slash at the end that would follow a link.
-func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }

@@ -119,7 +119,7 @@ struct TrainingOptions: ParsableArguments {
         guard let initFrom else { return nil }
         guard !initFrom.isEmpty else { throw UsageError("--init-from '': expected a safetensors file") }
         return try InitialParameters(
-            path: URL(fileURLWithPath: initFrom).standardizedFileURL.path,
+            path: absolute(initFrom),
             limit: configuration.parameterFileLimit(vocabularySize: source.vocabulary.count))
     }
 
@@ -167,7 +167,7 @@ struct TrainingOptions: ParsableArguments {
             if let set { throw UsageError("--data \(data) and --set \(set): expected one of the two") }
             let mode = try choice(tokens, "--tokens", TextMode.self) ?? .characters
             guard !data.isEmpty else { throw UsageError("--data '': expected a text file") }
-            return .text(path: URL(fileURLWithPath: data).standardizedFileURL.path, mode: mode)
+            return .text(path: absolute(data), mode: mode)
         }
         if let tokens { throw UsageError("--tokens \(tokens): expected a text (--data FILE)") }
         return .generated(try choice(set, "--set", GeneratedSet.self) ?? .addition)

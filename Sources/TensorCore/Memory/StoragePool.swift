@@ -69,12 +69,19 @@ final class StoragePool: Sendable {
         let huge = 2 << 20
         var block: UnsafeMutableRawPointer?
         let status = unsafe posix_memalign(&block, bytes >= huge ? huge : 64, bytes)
-        guard status == 0, let block = unsafe block else { fatalError("out of memory: \(bytes) bytes were asked for") }
+        guard status == 0, let block = unsafe block else { outOfMemory(bytes) }
         #if canImport(Glibc)
             if bytes >= huge { unsafe madvise(block, bytes, MADV_HUGEPAGE) }
         #endif
         return unsafe block.bindMemory(to: Float.self, capacity: capacity)
     }
+}
+
+/// Ends the process with one line: nothing can be computed without the memory, and a trace of the stack tells nobody more.
+private func outOfMemory(_ bytes: Int) -> Never {
+    let line = "out of memory: \(bytes) bytes were asked for and not to be had\n"
+    _ = unsafe line.withCString { unsafe write(2, $0, strlen($0)) }
+    _exit(1)
 }
 
 // Beyond the pool, in which `free` is something else.

@@ -19,12 +19,11 @@ extension RunConfiguration {
     }
 
     private static func require(_ needed: Double, of settings: String) throws(ConfigurationError) {
-        let there = Double(ProcessInfo.processInfo.physicalMemory)
-        guard needed > there else { return }
-        func gigabytes(_ bytes: Double) -> String { String(format: "%.1f GB", bytes / 1e9) }
+        let there = AvailableMemory.ofThisProcess
+        guard needed > Double(there.bytes) else { return }
         throw ConfigurationError(
             description:
-                "\(settings): needs about \(gigabytes(needed)) of memory; expected at most the \(gigabytes(there)) of this machine"
+                "\(settings): needs about \(gigabytes(needed)) of memory; expected at most the \(there)"
         )
     }
 
@@ -70,5 +69,5 @@ extension ModelDescription {
     /// About how much memory the model takes where it is only used: as it was read, as it is, and packed for products.
     var bytesInUse: Double { 16 * parameterCount }
 
-    var fitsMemory: Bool { bytesInUse <= Double(ProcessInfo.processInfo.physicalMemory) }
+    var fitsMemory: Bool { bytesInUse <= Double(AvailableMemory.ofThisProcess.bytes) }
 }

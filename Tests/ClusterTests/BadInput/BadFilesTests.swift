@@ -177,6 +177,24 @@ struct `A file is answered with one line and exit code 2` {
         }
     }
 
+    @Test func `that lies beyond a link is the one that the system finds there`() throws {
+        let place = try Workplace()
+        let small = "--hidden-size 8 --embedding-dim 8 --batch-size 4 --seq-len 8 --shards 1 --steps 1"
+        let lockstep = "'\(Workplace.executable("lockstep"))'"
+        let outcome = try place.shell(
+            """
+            mkdir -p store/v2 '~' && ln -s store/v2 current && yes 'abc' | head -c 9000 > store/text && yes 'defgh' | head -c 9000 > text
+            cp store/text '~/text'
+            for name in store/text current/../text '~/text'; do
+                \(lockstep) train --data "$name" --run "run$((++n))" \(small) --json > /dev/null
+            done
+            \(lockstep) keys new current/../keys > /dev/null && ls -d store/keys && grep -h data_sha256 run?/run.json | sort | uniq -c
+            """)
+        #expect(outcome.code == 0, "\(outcome)")
+        let lines = outcome.output.split(separator: "\n")
+        #expect(lines.count == 2 && lines[0] == "store/keys" && lines[1].contains(" 3 "), "\(outcome)")
+    }
+
     @Test func `that may not be read`() throws {
         let place = try Workplace()
         let file = try place.text()
