@@ -354,11 +354,11 @@ import Testing
         #expect(wait(500).isEmpty)
         _ = rig.fold("b", 0..<1)
         #expect(rig.tell(.beginStep(1)).assigned == ["b [0, 1)"])
-        // One that answers is like others again.
+        // One answer does not make up for three that did not come.
         _ = rig.wait(2, hearing: ["a", "b"])
         _ = rig.fold("a", 0..<1, step: 1)
         _ = rig.pull("b", finished: whole, step: 1)
-        #expect(rig.tell(.beginStep(2)).assigned == ["a [0, 1)"])
+        #expect(rig.tell(.beginStep(2)).assigned == ["b [0, 1)"])
     }
 
     @Test func `no worker waits for longer than a second after a range that it has not answered`() {
@@ -476,7 +476,7 @@ import Testing
         _ = rig.ping("a")
         _ = rig.ping("b")
         share(last, inTime: true)
-        share(first, inTime: true)
+        share(last, inTime: true)
     }
 
     @Test func `a worker that holds work while nothing moves has to say hello again`() {

@@ -118,13 +118,15 @@ extension CoordinatorMachine {
         let assignment = members[worker]!.retire(at: index, now: now)
         if let startedAt = assignment.startedAt {
             rangeTimes.record(now - startedAt)
-            // It does as well as others: the next may be tried at once.
-            if worker == lastTried, let fastestShardTime,
-                now - startedAt <= fastestShardTime * assignment.range.count * 2
+            // It does as well as others: what it did before does not count any more, and the next may be tried at once.
+            if members[worker]!.isTried, let usual = usualTime(of: assignment.range.count),
+                now - startedAt <= usual * 2
             {
+                members[worker]!.pass()
                 nextTrial = now
             }
         }
+        (members[worker]!.isTried, members[worker]!.answeredAt) = (false, now)
         noteShardTime(assignment, of: worker)
     }
 

@@ -309,9 +309,13 @@ extension CoordinatorMachine {
             // Whose answer already differs may never end it.
             let inWork = holders.count { !isLate($0) && $0.partials[subtree]?.hasConflict != true }
             let needsOtherKey = progress!.hasSeveralKeys
-            let able = membersInOrder.filter { member in
+            let ready = membersInOrder.filter { member in
                 member.wanted > 0 && !member.isSuspect && member.isReliable && member.restsUntil == nil
-                    && !isLate(member) && !member.holds(subtree, of: step)
+                    && !isLate(member)
+            }
+            let bound = worthwhilePace(of: ready, for: configuration.shards)
+            let able = ready.filter { member in
+                !member.holds(subtree, of: step) && member.shardTimes.median.map { $0 <= bound } ?? true
                     && !audit.votes.contains { $0.worker == member.id || needsOtherKey && $0.key == member.key }
             }
             // What comes second takes no room once the first is here.
@@ -322,7 +326,7 @@ extension CoordinatorMachine {
                 continue
             }
             for taker in able.filter(\.hasRoom).sorted(by: {
-                ($0.emptyHanded, $0.outstanding.count, $0.number) < ($1.emptyHanded, $1.outstanding.count, $1.number)
+                ($0.distrust, $0.outstanding.count, $0.number) < ($1.distrust, $1.outstanding.count, $1.number)
             })
             .prefix(lacking) {
                 assign(subtree.range, to: taker.id)

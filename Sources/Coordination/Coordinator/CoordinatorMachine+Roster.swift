@@ -79,10 +79,7 @@ extension CoordinatorMachine {
         if let before = members[worker] {
             // It is here again: its work is for others, and it is neither lost nor one more. What is known of it stays.
             let heldWork = !before.outstanding.isEmpty
-            (member.shardTimes, member.triedAt, member.restsUntil) = (
-                before.shardTimes, before.triedAt, before.restsUntil
-            )
-            member.emptyHanded = before.emptyHanded + (heldWork ? 1 : 0)
+            member.resume(before)
             remove(worker)
             if heldWork { directives.append(.lost(worker, .restarted)) }
         } else if let index = departed.firstIndex(of: worker) {
@@ -139,8 +136,11 @@ extension CoordinatorMachine {
 
     /// What a worker that computes nothing was given of a step that is over it has lost on the way: it must not keep it from other work.
     private mutating func letGo(_ worker: WorkerID, _ status: WorkerStatus) {
-        guard !status.isComputing, let step = progress?.step else { return }
-        members[worker]?.letGo(before: step, now: now)
+        guard !status.isComputing, let step = progress?.step, members[worker] != nil else { return }
+        while let index = members[worker]!.outstanding.firstIndex(where: { $0.step < step }) {
+            let assignment = members[worker]!.outstanding[index]
+            finished(assignment.range, step: assignment.step, by: worker)
+        }
     }
 
     mutating func checkSilence() {

@@ -11,21 +11,23 @@ extension CoordinatorMachine {
 
     private mutating func giveOutToWorkers() {
         while !progress!.pending.isEmpty {
-            let idle = worthwhile(idleMembers)
+            let (idle, tried) = worthwhile(idleMembers)
             let takers =
                 idle.isEmpty
-                ? membersInOrder.filter { $0.hasRoom && !isOverdue($0) } : idle.prefix(answerRoom).map(\.self)
+                ? membersInOrder.filter { $0.hasRoom && !$0.isIdle && !isOverdue($0) }
+                : idle.prefix(answerRoom).map(\.self)
             guard !takers.isEmpty else {
                 guard !idle.isEmpty, makeRoom() else { break }
                 continue
             }
             // Where they were waited for in vain the coordinator does its part, and they may still show that they are of use.
-            let own = isLeftAlone ? 1 : 0
+            let own = isLeftAlone && progress!.pending.count > 1 ? 1 : 0
             let ranges = ShardPartition.split(progress!.pending, into: takers.count + own)
             for (taker, range) in zip(takers, ranges.dropLast(own)) {
                 progress!.pending.remove(range.shards)
                 chooseForAudit(range)
                 assign(range, to: taker.id)
+                if tried.contains(taker.id) { noteTrial(of: taker.id, with: range) }
             }
             if own > 0 { break }
         }
@@ -37,36 +39,40 @@ extension CoordinatorMachine {
 
     /// Who has nothing at hand: those that come back with empty hands last, and else in the order they joined.
     private var idleMembers: [Member] {
-        members.values.filter(\.isIdle).sorted { ($0.emptyHanded, $0.number) < ($1.emptyHanded, $1.number) }
+        members.values.filter(\.isIdle).sorted { ($0.distrust, $0.number) < ($1.distrust, $1.number) }
     }
 
     /// Those of the idle that make the step end sooner: not those of whose last ranges nothing came in time, nor the slowest where it
-    /// would end in less than half the time without them. One of those that are passed over is tried now and then: it may do better by now.
-    private mutating func worthwhile(_ idle: [Member]) -> [Member] {
-        let reliable = idle.filter(\.isReliable)
-        guard !reliable.isEmpty else { return idle }
-        let bound = worthwhilePace(of: reliable)
-        var chosen = Set(reliable.lazy.filter { $0.shardTimes.median.map { $0 <= bound } ?? true }.map(\.id))
-        if now >= nextTrial,
-            let tried = idle.filter({ !chosen.contains($0.id) }).min(by: {
-                ($0.triedAt, $0.number) < ($1.triedAt, $1.number)
-            })
-        {
-            chosen.insert(tried.id)
-            members[tried.id]!.triedAt = now
-            lastTried = tried.id
-            nextTrial = now + configuration.trialPause
+    /// would end in less than half the time without them. Some of those that are passed over are tried now and then: they may do better by
+    /// now. None, where others have room that are still at work on a step that is over.
+    private func worthwhile(_ idle: [Member]) -> (takers: [Member], tried: Set<WorkerID>) {
+        let reliable = members.values.filter { member in
+            member.isReliable && member.hasRoom && !isLate(member)
+                && member.outstanding.allSatisfy { $0.step != progress!.step }
         }
-        return idle.filter { chosen.contains($0.id) }
+        guard !reliable.isEmpty else { return (idle, []) }
+        let bound = worthwhilePace(of: reliable, for: progress!.pending.count)
+        func isWorthwhile(_ member: Member) -> Bool {
+            member.isReliable && member.shardTimes.median.map { $0 <= bound } ?? true
+        }
+        let others = idle.filter { !isWorthwhile($0) }.sorted { ($0.triedAt, $0.number) < ($1.triedAt, $1.number) }
+        let tried = now >= nextTrial ? Set(others.prefix(max(1, others.count / 4)).map(\.id)) : []
+        return (idle.filter { isWorthwhile($0) || tried.contains($0.id) }, tried)
+    }
+
+    private mutating func noteTrial(of worker: WorkerID, with range: ShardRange) {
+        members[worker]!.triedAt = now
+        members[worker]!.isTried = true
+        nextTrial = now + max(configuration.trialPause, (usualTime(of: range.count) ?? .zero) * 20)
     }
 
     /// The longest time for a shard with which a worker is of use beside these.
-    private func worthwhilePace(of idle: [Member]) -> Duration {
-        let times = idle.compactMap(\.shardTimes.median).sorted()
+    func worthwhilePace(of workers: [Member], for shards: Int) -> Duration {
+        let times = workers.compactMap(\.shardTimes.median).sorted()
         guard let slowest = times.last else { return .zero }
-        let unknown = idle.count - times.count
+        let unknown = workers.count - times.count
         func time(ofFastest count: Int) -> Duration {
-            times[count - 1] * ((progress!.pending.count + count + unknown - 1) / (count + unknown))
+            times[count - 1] * ((shards + count + unknown - 1) / (count + unknown))
         }
         guard let best = (1..<times.count).min(by: { time(ofFastest: $0) < time(ofFastest: $1) }),
             time(ofFastest: best) * 2 < time(ofFastest: times.count)
@@ -131,6 +137,7 @@ extension CoordinatorMachine {
         }
         for index in members[worker]!.outstanding.indices where members[worker]!.outstanding[index].step == step {
             members[worker]!.outstanding[index].unanswered.removeAll { $0 == subtree }
+            members[worker]!.outstanding[index].isTakenBack = true
         }
         makePending([subtree])
     }
@@ -153,10 +160,11 @@ extension CoordinatorMachine {
     mutating func finished(_ range: ShardRange, step: UInt64, by worker: WorkerID) {
         guard let index = members[worker]!.outstanding.firstIndex(where: { $0.step == step && $0.range == range })
         else { return }
+        let isLate = index == 0 && isLate(members[worker]!)
         let assignment = members[worker]!.retire(at: index, now: now)
         guard step == progress?.step else {
-            // Others were quicker, or it was never answered.
-            if !assignment.unanswered.isEmpty { members[worker]!.emptyHanded += 1 }
+            // Others were quicker, or it was never answered. Who had only begun to repeat it has not failed.
+            if isLate, !assignment.unanswered.isEmpty { members[worker]!.fail() }
             return noteShardTime(assignment, of: worker)
         }
         if !assignment.unanswered.isEmpty, progress!.isForWorkers { noteEmptyHands(of: worker) }
@@ -169,12 +177,12 @@ extension CoordinatorMachine {
         giveBack(assignment)
     }
 
-    /// The first time the answer may have been lost on the way. From the second on the worker has to wait, each time twice as long.
+    /// The first time the answer may have been lost on the way. From the second on the worker has to wait, each time longer.
     private mutating func noteEmptyHands(of worker: WorkerID) {
-        let before = members[worker]!.emptyHanded
-        members[worker]!.emptyHanded = before + 1
-        guard before > 0 else { return }
-        members[worker]!.restsUntil = now + min(.milliseconds(50) * (1 << min(before, 10)), configuration.longestRest)
+        let failures = members[worker]!.fail()
+        guard failures > 1 else { return }
+        members[worker]!.restsUntil =
+            now + min(.milliseconds(25) * (1 << (2 * failures - 2)), configuration.longestRest)
     }
 
     private mutating func noteRest() {
@@ -217,7 +225,7 @@ extension CoordinatorMachine {
     /// Who may repeat a range, those first of whom an answer is to be expected soonest: of the others it would have to be taken over in turn.
     private var repeaters: [Member] {
         func rank(_ member: Member) -> (Int, Int, Duration, Int) {
-            (member.emptyHanded, member.isProven ? 0 : 1, member.shardTimes.median ?? .zero, member.number)
+            (member.distrust, member.isProven ? 0 : 1, member.shardTimes.median ?? .seconds(1 << 30), member.number)
         }
         return members.values.filter(\.isIdle).sorted { rank($0) < rank($1) }
     }
@@ -225,13 +233,18 @@ extension CoordinatorMachine {
     /// The unanswered part of a range that is late and that no other worker computes who could be counted on.
     private func oldestStraggler() -> (worker: WorkerID, range: ShardRange)? {
         guard let progress else { return nil }
-        var oldest: (startedAt: Duration, worker: WorkerID, range: ShardRange)?
+        var oldest: (holders: Int, startedAt: Duration, worker: WorkerID, range: ShardRange)?
         for member in membersInOrder {
             // A range behind a late one, or behind one of a step that is over, is as late as that.
             guard let startedAt = member.outstanding.first?.startedAt, isLate(member) else { continue }
             for assignment in member.outstanding where assignment.step == progress.step {
                 guard let range = unsharedPart(of: assignment, held: member.id) else { continue }
-                if oldest.map({ startedAt < $0.startedAt }) ?? true { oldest = (startedAt, member.id, range) }
+                let holders = members.values.count { other in
+                    other.outstanding.contains { $0.step == progress.step && $0.range.shards.contains(range.first) }
+                }
+                if oldest.map({ (holders, startedAt) < ($0.holders, $0.startedAt) }) ?? true {
+                    oldest = (holders, startedAt, member.id, range)
+                }
             }
         }
         return oldest.map { ($0.worker, $0.range) }
@@ -256,7 +269,7 @@ extension CoordinatorMachine {
     /// How long a range takes: the median of the last, and no more than twice what it takes the fastest worker.
     ///
     /// The median alone would follow workers that answer each time just before they are late: the step would wait as long as they like.
-    private func usualTime(of shards: Int) -> Duration? {
+    func usualTime(of shards: Int) -> Duration? {
         guard let median = rangeTimes.median else { return nil }
         guard let fastestShardTime else { return median }
         return min(median, fastestShardTime * shards * 2)
@@ -268,8 +281,11 @@ extension CoordinatorMachine {
         noteFastest()
     }
 
+    /// Of those that still take part: one that was quick once, for whatever reason, makes nobody late for ever.
     mutating func noteFastest() {
-        fastestShardTime = members.values.lazy.compactMap(\.shardTimes.median).min()
+        let since = now - max(.seconds(30), (rangeTimes.median ?? .zero) * 4)
+        fastestShardTime =
+            members.values.filter { $0.wanted > 0 && $0.answeredAt >= since }.compactMap(\.shardTimes.median).min()
     }
 
     /// Whether somebody who is not proven holds some of the step at hand: it may have to be taken over soon, and `tick` should come often.

@@ -27,9 +27,8 @@ package struct CoordinatorMachine: Sendable {
     var rangeTimes = RangeTimes(keeping: 31)
     /// What the fastest worker on the roster takes for a shard.
     var fastestShardTime: Duration?
-    /// When one that is passed over may be tried again, and who was last.
+    /// When some of those that are passed over may be tried again.
     var nextTrial: Duration = .zero
-    var lastTried: WorkerID?
     /// Since when there is nobody who could compute; nil while there is somebody.
     var aloneSince: Duration?
     /// When an answer of a worker was last taken into the tree, or the step begun.

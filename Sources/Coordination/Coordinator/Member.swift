@@ -15,14 +15,18 @@ struct Member: Sendable {
     /// Whether it has answered a range since it joined, or came when nobody had answered any.
     /// For anybody else's range a step waits only twice as long as ranges take.
     var isProven: Bool
-    /// How many ranges in a row it has let go of and not wholly answered in time: the next is for others first.
-    var emptyHanded = 0
+    /// Grows with each range that it has let go of and not wholly answered in time, shrinks with each that it has: others come first.
+    private(set) var distrust = 0
     /// Until when it is given nothing for that.
     var restsUntil: Duration?
     /// How long its last ranges took, for each shard.
     var shardTimes = RangeTimes(keeping: 5)
+    /// When it last answered a range in time.
+    var answeredAt: Duration = .zero
     /// When it was last given a range although the step would end sooner without it.
     var triedAt: Duration = .zero
+    /// Whether it holds that range.
+    var isTried = false
     /// How many ranges it wants at hand; zero until its first pull.
     var wanted = 0
     var isComputing = false
@@ -50,7 +54,7 @@ struct Member: Sendable {
     /// Whether an answer of it is partly here.
     var storesPartial: Bool { partials.values.contains(where: \.isStored) }
     /// Whether a range in its hands may be expected to come to something; one answer may have been lost on the way.
-    var isReliable: Bool { emptyHanded < 2 }
+    var isReliable: Bool { distrust < 2 * Member.failure }
     var isIdle: Bool { hasRoom && outstanding.isEmpty }
 
     /// Whether it computes, would if it were given a range, or has only just come.
@@ -62,18 +66,42 @@ struct Member: Sendable {
         outstanding.contains { $0.step == step && $0.unanswered.contains(subtree) }
     }
 
-    /// Takes off what it was given of steps that are over; the next one counts as started now.
-    mutating func letGo(before step: UInt64, now: Duration) {
-        outstanding.removeAll { $0.step < step }
-        if !outstanding.isEmpty, outstanding[0].startedAt == nil { outstanding[0].startedAt = now }
-    }
-
     /// Takes an assignment off, answered or said to be done; the next one counts as started now.
     mutating func retire(at index: Int, now: Duration) -> Assignment {
         let assignment = outstanding.remove(at: index)
-        if assignment.unanswered.isEmpty { (isProven, emptyHanded) = (true, 0) }
+        if assignment.isAnswered {
+            isProven = true
+            distrust = max(0, distrust - 1)
+        }
         if index == 0, !outstanding.isEmpty { outstanding[0].startedAt = now }
         return assignment
+    }
+}
+
+extension Member {
+    /// A failure weighs as much as so many answers in time.
+    private static let failure = 4
+
+    /// Nothing came in time of a range in its hands.
+    ///
+    /// - Returns: how many times so far, but for what it has made up for.
+    @discardableResult
+    mutating func fail() -> Int {
+        distrust = min(distrust + Member.failure, 4 * Member.failure)
+        return (distrust + Member.failure - 1) / Member.failure
+    }
+
+    /// It was tried, and did as well as others: one more failure, and it is passed over again.
+    mutating func pass() {
+        distrust = min(distrust, 2 * Member.failure - 1)
+        shardTimes = RangeTimes(keeping: 5)
+    }
+
+    /// It is the same that was here before under this name: what is known of it stays.
+    mutating func resume(_ before: Member) {
+        (distrust, restsUntil) = (before.distrust, before.restsUntil)
+        (shardTimes, triedAt) = (before.shardTimes, before.triedAt)
+        if !before.outstanding.isEmpty { fail() }
     }
 }
 
@@ -85,6 +113,10 @@ struct Assignment: Sendable {
     var unanswered: [Subtree]
     /// When the worker had nothing before it; nil while it waits behind another range.
     var startedAt: Duration?
+    /// Whether some of it was taken back, for want of room or because it did not come to an end.
+    var isTakenBack = false
+
+    var isAnswered: Bool { unanswered.isEmpty && !isTakenBack }
 }
 
 /// An answer on its way.
