@@ -50,7 +50,7 @@ package struct CoordinatorConfiguration: Sendable {
     package var overdueAfter: Duration = .seconds(10)
     /// How long at most a worker is given nothing that says of range after range that it is done and has not answered it.
     package var longestRest: Duration = .seconds(1)
-    /// How often a worker without which a step ends in less than half the time is given a part of one all the same, one at a time.
+    /// How long workers that are passed over wait at least until some of them are tried again.
     package var trialPause: Duration = .seconds(10)
     /// How long to wait for a first worker before computing alone.
     package var fallbackAfter: Duration = .seconds(10)

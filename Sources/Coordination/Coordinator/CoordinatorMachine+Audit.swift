@@ -315,7 +315,7 @@ extension CoordinatorMachine {
             }
             let bound = worthwhilePace(of: ready, for: configuration.shards)
             let able = ready.filter { member in
-                !member.holds(subtree, of: step) && member.shardTimes.median.map { $0 <= bound } ?? true
+                !member.holds(subtree, of: step) && member.keepsPace(bound)
                     && !audit.votes.contains { $0.worker == member.id || needsOtherKey && $0.key == member.key }
             }
             // What comes second takes no room once the first is here.

@@ -37,7 +37,7 @@ extension CoordinatorMachine {
         }
     }
 
-    /// Who has nothing at hand: those that come back with empty hands last, and else in the order they joined.
+    /// Who has nothing at hand: those last of whom least came in time, and else in the order they joined.
     private var idleMembers: [Member] {
         members.values.filter(\.isIdle).sorted { ($0.distrust, $0.number) < ($1.distrust, $1.number) }
     }
@@ -52,9 +52,7 @@ extension CoordinatorMachine {
         }
         guard !reliable.isEmpty else { return (idle, []) }
         let bound = worthwhilePace(of: reliable, for: progress!.pending.count)
-        func isWorthwhile(_ member: Member) -> Bool {
-            member.isReliable && member.shardTimes.median.map { $0 <= bound } ?? true
-        }
+        func isWorthwhile(_ member: Member) -> Bool { member.isReliable && member.keepsPace(bound) }
         let others = idle.filter { !isWorthwhile($0) }.sorted { ($0.triedAt, $0.number) < ($1.triedAt, $1.number) }
         let tried = now >= nextTrial ? Set(others.prefix(max(1, others.count / 4)).map(\.id)) : []
         return (idle.filter { isWorthwhile($0) || tried.contains($0.id) }, tried)

@@ -53,6 +53,8 @@ struct Member: Sendable {
     var hasRoom: Bool { !isSuspect && restsUntil == nil && outstanding.count < wanted }
     /// Whether an answer of it is partly here.
     var storesPartial: Bool { partials.values.contains(where: \.isStored) }
+    /// Whether it takes no longer for a shard, as far as is known.
+    func keepsPace(_ bound: Duration) -> Bool { shardTimes.median.map { $0 <= bound } ?? true }
     /// Whether a range in its hands may be expected to come to something; one answer may have been lost on the way.
     var isReliable: Bool { distrust < 2 * Member.failure }
     var isIdle: Bool { hasRoom && outstanding.isEmpty }
