@@ -53,21 +53,11 @@ enum PrivateFile {
         defer { unsafe unlinkat(directory, draft, 0) }
         do {
             defer { close(descriptor) }
-            guard write(Array(text.utf8), to: descriptor), fsync(descriptor) == 0 else { throw refuse() }
+            let number = writeWhole(Array(text.utf8), to: descriptor)
+            guard number == 0 else { throw failure("key file \(path)", number) }
+            guard fsync(descriptor) == 0 else { throw refuse() }
         }
         guard unsafe linkat(directory, draft, directory, name, 0) == 0 else { throw refuse() }
-    }
-
-    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeBytes {
-                unsafe Foundation.write(descriptor, $0.baseAddress! + done, $0.count - done)
-            }
-            guard count > 0 else { return false }
-            done += count
-        }
-        return true
     }
 
     /// The system's refusal: what the user named is at fault, or the disk is full or broken.

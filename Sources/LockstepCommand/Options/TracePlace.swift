@@ -1,4 +1,5 @@
 import Foundation
+import Messaging
 import Tracing
 
 /// Where a trace is to go, as it was found before anything was begun.
@@ -125,24 +126,10 @@ struct TracePlace {
             throw failure(
                 "what is there was changed meanwhile; expected it as it was at the start, and nothing was written over")
         }
-        let number = ftruncate(file, 0) == 0 ? Self.write(bytes, to: file) : errno
+        let number = ftruncate(file, 0) == 0 ? writeWhole(bytes, to: file) : errno
         guard number == 0 else {
             if isNew { unsafe unlink(path) } else { ftruncate(file, 0) }
             throw failure("cannot be written: \(Self.reason(number))")
-        }
-    }
-
-    /// - Returns: the system's error number; 0 when all of it is written.
-    private static func write(_ bytes: [UInt8], to file: Int32) -> Int32 {
-        unsafe bytes.withUnsafeBytes { buffer in
-            var done = 0
-            while done < buffer.count {
-                let count = unsafe Foundation.write(file, buffer.baseAddress! + done, buffer.count - done)
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { return count < 0 ? errno : ENOSPC }
-                done += count
-            }
-            return 0
         }
     }
 }
